@@ -1,0 +1,37 @@
+/**
+ * The one error class of the product. Every failure a caller can act on carries a stable `code`;
+ * the message says what to do about it. A miss is never an error, it is `undefined`.
+ */
+
+/** Stable names of what can go wrong; part of the public contract. */
+export type ErrorCode =
+  | "BACKPRESSURE"
+  | "CLOSED"
+  | "CONNECT_FAILED"
+  | "FENCED"
+  | "INVALID_ARGUMENT"
+  | "INVALID_STRING"
+  | "KEY_TOO_LARGE"
+  | "MALFORMED_MESSAGE"
+  | "MISSING_PACKAGE"
+  | "NATS_SERVER_NOT_FOUND"
+  | "NOT_AN_INTEGER"
+  | "NOT_READY"
+  | "NOT_TEXT"
+  | "OUT_OF_RANGE"
+  | "STORE_FULL"
+  | "TIMEOUT"
+  | "TRANSPORT"
+  | "VALUE_TOO_LARGE"
+  | "WRONG_TYPE";
+
+/** An operation that failed, with a code to branch on and a sentence that says what to do. */
+export class TidemarkError extends Error {
+  override readonly name = "TidemarkError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}

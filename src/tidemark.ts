@@ -1,0 +1,163 @@
+/**
+ * The contract of a host, and the way to open one. `host.ts` is the composition behind it.
+ */
+import type { Value } from "./crdt/entry.ts";
+import type { Duration, OpenOptions } from "./options.ts";
+import type { Status } from "./status.ts";
+import type { Change, WatchOptions } from "./watch.ts";
+
+/** A value, a member or an element as it may be given: text, or bytes. */
+export type ValueInput = string | Uint8Array;
+
+/** What a key holds. A counter is a string, as in Redis. */
+export type KeyType = "string" | "set" | "list";
+
+export interface SetOptions {
+  /** Time to live; without it the key's default applies. Not together with `keepTtl`. */
+  ttl?: Duration;
+  /** Keep the deadline the key has. */
+  keepTtl?: boolean;
+  /** Write only if the key is absent or present on this host; not atomic across hosts. */
+  onlyIf?: "absent" | "present";
+}
+
+export interface WaitOptions {
+  /** Milliseconds or `"2s"`. */
+  timeout?: Duration;
+  signal?: AbortSignal;
+}
+
+export interface ReplicatedOptions extends WaitOptions {
+  /** How many other hosts. Default 1. */
+  hosts?: number;
+}
+
+export interface KeysOptions {
+  prefix?: string;
+  /** A glob: `*`, `?`, `[a-z]`, `\` escapes. Matched in linear time. */
+  match?: string;
+  type?: KeyType;
+}
+
+/** Names a write: what `waitFor` waits for on another host. Plain data, safe to send as JSON. */
+export interface Token {
+  readonly incarnation: string;
+  readonly seq: number;
+}
+
+/**
+ * One host of a namespace: a full in-memory copy. Reads are synchronous and local; writes apply here at
+ * once, return the new value, and replicate.
+ *
+ * All methods that take a key throw `KEY_TOO_LARGE` or `INVALID_STRING` for keys that cannot be. All
+ * writes throw `NOT_READY` before the host has caught up, `CLOSED` after `close`, `BACKPRESSURE` when
+ * too much waits for an absent network, `FENCED` when the NATS server refuses what the host needs; a
+ * write that throws has changed nothing.
+ */
+export interface Tidemark extends AsyncDisposable {
+  readonly namespace: string;
+  readonly node: string;
+  /** The id of this start of the host; new every time. */
+  readonly incarnation: string;
+  /** Number of keys. */
+  readonly size: number;
+
+  // Strings
+  /** Text of a string or counter; `undefined` if absent. Throws `WRONG_TYPE`, `NOT_TEXT`. */
+  get(key: string): string | undefined;
+  /** Bytes of a string or counter, whatever they are; `undefined` if absent. Throws `WRONG_TYPE`. */
+  getBytes(key: string): Uint8Array | undefined;
+  /** Replaces whatever the key holds. False if `onlyIf` prevented it. Throws `VALUE_TOO_LARGE`. */
+  set(key: string, value: ValueInput, options?: SetOptions): boolean;
+  /** Several at once, visible together on every host as long as they fit 512 KiB. */
+  setMany(entries: Iterable<readonly [key: string, value: ValueInput]>, options?: { ttl?: Duration }): void;
+  /**
+   * Adds to a 64-bit counter and returns its new value. Throws `NOT_AN_INTEGER`, `OUT_OF_RANGE` (also
+   * when a number could not hold the result: give a bigint then), `WRONG_TYPE`.
+   */
+  increment(key: string, delta?: number): number;
+  increment(key: string, delta: bigint): bigint;
+
+  // Keys
+  has(key: string): boolean;
+  type(key: string): KeyType | undefined;
+  /** Milliseconds left, `Infinity` without a deadline, `undefined` when absent. */
+  ttl(key: string): number | undefined;
+  /** Sets the time left; false when absent. Concurrent calls: the longest wins. */
+  expire(key: string, ttl: Duration): boolean;
+  /** Takes the deadline away; false when absent or without one. */
+  persist(key: string): boolean;
+  /** Returns how many there were. */
+  delete(...keys: string[]): number;
+  /** Removes every key (with a prefix: under it) that this host has seen, here and elsewhere. */
+  clear(options?: { prefix?: string }): void;
+  keys(options?: KeysOptions): IterableIterator<string>;
+  /**
+   * One step of an iteration: begin with cursor 0, go on with the returned one until it is 0 again. Sees
+   * every key that was there throughout; may see one twice.
+   */
+  scan(cursor: number, options?: { match?: string; count?: number; type?: KeyType }): { cursor: number; keys: string[] };
+  /** Every string and counter with its text or bytes; sets and lists as arrays. */
+  entries(): IterableIterator<[key: string, value: Value | Value[]]>;
+
+  // Sets
+  /** Returns how many were new. Throws `WRONG_TYPE`, `VALUE_TOO_LARGE`. */
+  setAdd(key: string, ...members: ValueInput[]): number;
+  /** Returns how many were there. */
+  setRemove(key: string, ...members: ValueInput[]): number;
+  /** In no particular order; empty when absent. Bytes that are not UTF-8 come as a Uint8Array. */
+  setMembers(key: string): Value[];
+  setHas(key: string, member: ValueInput): boolean;
+  setSize(key: string): number;
+  setUnion(...keys: string[]): Value[];
+  setIntersection(...keys: string[]): Value[];
+  /** Members of the first key that none of the others has. */
+  setDifference(...keys: string[]): Value[];
+
+  // Lists
+  /** Appends, returns the new length. Throws `WRONG_TYPE`, `VALUE_TOO_LARGE`. */
+  listPush(key: string, ...values: ValueInput[]): number;
+  /** Prepends one after the other, so that the last argument comes first; returns the new length. */
+  listUnshift(key: string, ...values: ValueInput[]): number;
+  listPop(key: string): Value | undefined;
+  listShift(key: string): Value | undefined;
+  /** Removes up to `count` equal elements from the head (negative: from the tail; 0: all); how many. */
+  listRemove(key: string, value: ValueInput, count?: number): number;
+  /** Inserts next to the first element equal to `pivot`; the new length, -1 without pivot, 0 if absent. */
+  listInsert(key: string, where: "before" | "after", pivot: ValueInput, value: ValueInput): number;
+  /** Replaces the element at an index (negative from the end); false if there is none. */
+  listSet(key: string, index: number, value: ValueInput): boolean;
+  /** Keeps the elements from `start` to `stop` inclusive, as in Redis. */
+  listTrim(key: string, start: number, stop: number): void;
+  /** Removes all elements; how many there were. */
+  listClear(key: string): number;
+  /** Elements from `start` to `stop` inclusive, negative from the end. Default: all. */
+  listRange(key: string, start?: number, stop?: number): Value[];
+  listLength(key: string): number;
+
+  // Replication
+  /** Resolves when caught up with the hosts that were there. Rejects `TIMEOUT` (default 30 s), `FENCED`, `CLOSED`. */
+  ready(options?: WaitOptions): Promise<void>;
+  /** Resolves when everything written so far is with the NATS server. Rejects `TIMEOUT` if one is given. */
+  flush(options?: WaitOptions): Promise<void>;
+  /** Resolves to how many other hosts have applied everything written so far; waits for `hosts`. */
+  replicated(options?: ReplicatedOptions): Promise<number>;
+  /** Names the last write of this host. */
+  token(): Token;
+  /** Resolves when this host has applied the write that `token` names. */
+  waitFor(token: Token, options?: WaitOptions): Promise<void>;
+  status(): Status;
+  /**
+   * What is there, then a `synced` mark, then every change. Ends with `break`, `signal` or `close`. When
+   * the reader falls behind, changes to one key are folded into the last one.
+   */
+  watch(options?: WatchOptions): AsyncIterableIterator<Change>;
+  /** Flushes, says goodbye to the other hosts, frees everything. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a host. Without `nats` it is a complete standalone store. Resolves once connected (not yet caught
+ * up: `await kv.ready()` before writing). Rejects `CONNECT_FAILED`, `INVALID_ARGUMENT`.
+ */
+export declare function open(options?: OpenOptions): Promise<Tidemark>;

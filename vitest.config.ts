@@ -1,0 +1,22 @@
+import { defineConfig } from "vitest/config";
+
+// One project per kind of test, so that each can be run by itself; integration files run one after
+// another because each starts servers and processes of its own.
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/*.test.ts"] } },
+      { test: { name: "property", include: ["test/property/**/*.test.ts"], testTimeout: 120_000 } },
+      { test: { name: "simulation", include: ["test/simulation/**/*.test.ts"], testTimeout: 300_000 } },
+      {
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
