@@ -1,4 +1,10 @@
-/** What `open` takes, and the checks that turn it into settings. */
+/**
+ * What `open` takes, and the checks that turn it into settings. Every wrong option is refused at once with
+ * a sentence that names it and says what it takes: an option that is silently ignored or bent costs its
+ * user a day. Nothing here connects to anything.
+ */
+import { hostname } from "node:os";
+import { TidemarkError } from "./errors.ts";
 
 /** Milliseconds, or text such as `"250ms"`, `"10s"`, `"5m"`, `"2h"`, `"1d"`. */
 export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
@@ -14,6 +20,11 @@ export interface OpenOptions {
   nats?: string | readonly string[] | object;
   /** Hosts of one namespace share one data set. `[A-Za-z0-9_-]{1,64}`, default `"default"`. */
   namespace?: string;
+  /**
+   * What NATS subjects start with, instead of `tidemark.<namespace>`: for accounts that only grant a
+   * certain subject tree. The same on every host of a namespace; no spaces, no wildcards.
+   */
+  subjectPrefix?: string;
   /** This host's name, `[A-Za-z0-9_-]{1,64}`. Default: drawn from the machine's name. */
   node?: string;
   /** Time to live of keys created without one. Absent: none. */
@@ -36,6 +47,8 @@ export interface OpenOptions {
 /** Checked options, every unit spelled out: what the rest of the product works from. */
 export interface Settings {
   readonly namespace: string;
+  /** Subjects are this, a dot, and what `transport/` puts behind it. */
+  readonly subjectPrefix: string;
   readonly node: string;
   /** `Infinity`: none. */
   readonly ttlMs: number;
@@ -53,4 +66,232 @@ export interface Settings {
   readonly chunkBytes: number;
   /** Frames that wait for their predecessors, at most. Not an option; 16 MiB per origin. */
   readonly inboxBytes: number;
+}
+
+/** The numbers that stand where an option is absent. */
+export const DEFAULTS = {
+  namespace: "default",
+  maxKeyBytes: 64 * 1024,
+  maxValueBytes: 8 * 1024 * 1024,
+  logBytes: 64 * 1024 * 1024,
+  maxUnconfirmedBytes: 64 * 1024 * 1024,
+  joinWaitMs: 1_000,
+  connectTimeoutMs: 10_000,
+  /** A cliff in throughput lies at 64 KiB; half of that already amortises the cost of a message. */
+  frameBytes: 32 * 1024,
+  chunkBytes: 256 * 1024,
+  inboxBytes: 16 * 1024 * 1024,
+} as const;
+
+/** Added to any wall clock it is still a safe integer; 142,000 years. */
+const MAX_DURATION_MS = 2 ** 52;
+/** Node keeps timers in 32 bits, and nobody means to wait longer. */
+const MAX_WAIT_MS = 86_400_000;
+/** What the tick of a host resolves. */
+const MIN_HEARTBEAT_MS = 20;
+/** Keys are in every message about them and cannot be split into parts; NATS takes 1 MiB by default. */
+const LARGEST_KEY_BYTES = 512 * 1024;
+/** A string of V8 ends at 512 MiB, and a value is one. */
+const LARGEST_VALUE_BYTES = 256 * 1024 * 1024;
+/** The server reads a protocol line of 4 KiB; this leaves room for the rest of it. */
+const MAX_SUBJECT_PREFIX_LENGTH = 256;
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const UNIT_BYTES = { b: 1, kb: 1_024, mb: 1_024 ** 2, gb: 1_024 ** 3 } as const;
+const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+const SIZE = /^(\d+(?:\.\d+)?)(b|kb|mb|gb)$/;
+const NAME = /^[A-Za-z0-9_-]{1,64}$/;
+
+// A record and not a list, so that the compiler notices an option that is missing here.
+const OPTION_NAMES: Readonly<Record<keyof OpenOptions, true>> = {
+  nats: true,
+  namespace: true,
+  subjectPrefix: true,
+  node: true,
+  ttl: true,
+  maxKeyBytes: true,
+  maxValueBytes: true,
+  logBytes: true,
+  maxUnconfirmedBytes: true,
+  heartbeat: true,
+  joinWait: true,
+  connectTimeout: true,
+};
+
+/**
+ * A duration in whole milliseconds, or `Infinity`; a positive one is never rounded to 0. `name` is what
+ * the error calls it.
+ */
+export function parseDuration(value: Duration, name: string): number {
+  const ms = amount(value, DURATION, UNIT_MS);
+  if (ms === Number.POSITIVE_INFINITY && typeof value === "number") return ms;
+  if (ms === undefined || ms < 0 || ms > MAX_DURATION_MS) {
+    throw invalid(name, value, `milliseconds (0 or more) or text such as "250ms", "10s", "5m", "2h", "1d"`);
+  }
+  return ms > 0 ? Math.max(1, Math.round(ms)) : 0;
+}
+
+/** A size in whole bytes. `name` is what the error calls it. */
+export function parseSize(value: Size, name: string): number {
+  const bytes = amount(value, SIZE, UNIT_BYTES);
+  if (bytes === undefined || bytes < 0 || bytes > Number.MAX_SAFE_INTEGER) {
+    throw invalid(name, value, `bytes (0 or more) or text such as "64kb", "512mb", "2gb"`);
+  }
+  return Math.round(bytes);
+}
+
+/** Checks every option and fills in the defaults. Throws `INVALID_ARGUMENT`. */
+export function resolveSettings(options: OpenOptions = {}): Settings {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TidemarkError("INVALID_ARGUMENT", `open takes an object of options, not ${shown(options)}`);
+  }
+  refuseUnknown(options);
+  checkNats(options.nats);
+  const namespace = nameOption(options.namespace, "namespace") ?? DEFAULTS.namespace;
+  const { ttl, heartbeat } = options;
+  return {
+    namespace,
+    subjectPrefix: subjectPrefixOption(options.subjectPrefix) ?? `tidemark.${namespace}`,
+    node: nameOption(options.node, "node") ?? defaultNode(hostname()),
+    ttlMs: ttl === undefined ? Number.POSITIVE_INFINITY : positiveTtl(ttl),
+    maxKeyBytes: sizeOption(options, "maxKeyBytes", LARGEST_KEY_BYTES),
+    maxValueBytes: sizeOption(options, "maxValueBytes", LARGEST_VALUE_BYTES),
+    logBytes: sizeOption(options, "logBytes", Number.MAX_SAFE_INTEGER),
+    maxUnconfirmedBytes: sizeOption(options, "maxUnconfirmedBytes", Number.MAX_SAFE_INTEGER),
+    heartbeatMs: heartbeat === undefined ? undefined : wait(heartbeat, "heartbeat", MIN_HEARTBEAT_MS),
+    joinWaitMs: wait(options.joinWait ?? DEFAULTS.joinWaitMs, "joinWait", 0),
+    connectTimeoutMs: wait(options.connectTimeout ?? DEFAULTS.connectTimeoutMs, "connectTimeout", 1),
+    frameBytes: DEFAULTS.frameBytes,
+    chunkBytes: DEFAULTS.chunkBytes,
+    inboxBytes: DEFAULTS.inboxBytes,
+  };
+}
+
+/** A host name made from the machine's: what a name may not hold becomes `-`. */
+export function defaultNode(machine: string): string {
+  const node = machine
+    .replace(/[^A-Za-z0-9_-]+/g, "-")
+    .replace(/^-+/, "")
+    .slice(0, 64)
+    .replace(/-+$/, "");
+  return node === "" ? "node" : node;
+}
+
+function amount(
+  value: unknown,
+  pattern: RegExp,
+  units: Readonly<Record<string, number>>,
+): number | undefined {
+  if (typeof value === "number") return Number.isNaN(value) ? undefined : value;
+  if (typeof value !== "string") return undefined;
+  const match = pattern.exec(value);
+  return match === null ? undefined : Number(match[1]) * units[match[2]!]!;
+}
+
+function positiveTtl(value: Duration): number {
+  const ms = parseDuration(value, "ttl");
+  if (ms === 0) throw invalid("ttl", value, "a duration above 0; leave it out for keys that stay");
+  return ms;
+}
+
+function wait(value: Duration, name: string, leastMs: number): number {
+  const ms = parseDuration(value, name);
+  if (ms < leastMs || ms > MAX_WAIT_MS) throw invalid(name, value, `a duration from ${leastMs} ms to 1 day`);
+  return ms;
+}
+
+type SizeOption = "maxKeyBytes" | "maxValueBytes" | "logBytes" | "maxUnconfirmedBytes";
+
+function sizeOption(options: OpenOptions, name: SizeOption, largest: number): number {
+  const value = options[name];
+  if (value === undefined) return DEFAULTS[name];
+  const bytes = parseSize(value, name);
+  if (bytes < 1 || bytes > largest) throw invalid(name, value, `a size from 1 to ${largest} bytes`);
+  return bytes;
+}
+
+function nameOption(value: unknown, name: string): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "string" && NAME.test(value)) return value;
+  throw invalid(name, value, "1 to 64 of the characters A-Z a-z 0-9 _ -");
+}
+
+function subjectPrefixOption(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "string" && isSubjectPrefix(value)) return value;
+  const takes = `a NATS subject of at most ${MAX_SUBJECT_PREFIX_LENGTH} characters such as "acme.cache"`;
+  throw invalid("subjectPrefix", value, `${takes}: no spaces, no * or >, no empty part, no $ at the start`);
+}
+
+function isSubjectPrefix(text: string): boolean {
+  if (text.length > MAX_SUBJECT_PREFIX_LENGTH || text.startsWith("$")) return false;
+  return text.split(".").every((token) => /^[\x21-\x7e]+$/.test(token) && !/[*>]/.test(token));
+}
+
+function checkNats(value: unknown): void {
+  if (value === undefined) return;
+  const urls = typeof value === "string" ? [value] : value;
+  if (
+    Array.isArray(urls)
+      ? urls.length > 0 && urls.every(isServerUrl)
+      : typeof urls === "object" && urls !== null
+  )
+    return;
+  const takes = `a URL such as "nats://127.0.0.1:4222", a list of them, connection options or a connection`;
+  throw invalid("nats", value, `${takes}; leave it out to run standalone`);
+}
+
+function isServerUrl(url: unknown): boolean {
+  if (typeof url !== "string" || !/^[\x21-\x7e]+$/.test(url)) return false;
+  const scheme = /^([^:/]*):\/\//.exec(url);
+  return scheme === null || /^(nats|tls|wss?)$/.test(scheme[1]!);
+}
+
+function refuseUnknown(options: object): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(OPTION_NAMES, name)) continue;
+    const known = Object.keys(OPTION_NAMES);
+    const near = nearest(name, known);
+    const hint = near === undefined ? `known are ${known.join(", ")}` : `did you mean "${near}"?`;
+    throw new TidemarkError("INVALID_ARGUMENT", `there is no option ${shown(name)}: ${hint}`);
+  }
+}
+
+/** The candidate fewest edits away, if that is at most a third of the word. */
+function nearest(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Math.max(2, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const edits = distance(word.toLowerCase().slice(0, 64), candidate.toLowerCase());
+    if (edits >= least) continue;
+    least = edits;
+    best = candidate;
+  }
+  return best;
+}
+
+/** Levenshtein's, one row at a time. */
+function distance(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const swap = above[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1);
+      current.push(Math.min(swap, above[column]! + 1, current[column - 1]! + 1));
+    }
+    above = current;
+  }
+  return above[b.length]!;
+}
+
+function invalid(name: string, value: unknown, takes: string): TidemarkError {
+  return new TidemarkError("INVALID_ARGUMENT", `${name} takes ${takes}, not ${shown(value)}`);
+}
+
+/** A value as an error shows it: short, and never an object's content, which may be a secret. */
+function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value);
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  if (typeof value === "function") return "a function";
+  return String(value);
 }
