@@ -65,7 +65,10 @@ async function take(reader: AsyncIterator<Change>, count: number): Promise<(stri
 async function drain(reader: AsyncIterator<Change>): Promise<Change[]> {
   const items: Change[] = [];
   for (;;) {
-    const step = await Promise.race([reader.next(), new Promise<undefined>((done) => setImmediate(done))]);
+    const step = await Promise.race([
+      reader.next(),
+      new Promise<undefined>((done) => setImmediate(done, undefined)),
+    ]);
     if (step === undefined || step.done) return items;
     items.push(step.value);
   }
