@@ -71,14 +71,13 @@ export class ChangeQueue {
 export class PendingChange {
   readonly #first: KeyChange;
   #last: KeyChange;
-  #folded: number;
+  #folded = 0;
   /** How often each member came minus how often it went; only what is not 0. */
   #net: Map<string, { readonly value: Value; readonly count: number }> | undefined;
 
   constructor(change: KeyChange) {
     this.#first = change;
     this.#last = change;
-    this.#folded = change.folded;
   }
 
   fold(next: KeyChange): void {
@@ -88,7 +87,7 @@ export class PendingChange {
     }
     this.#count(next);
     this.#last = next;
-    this.#folded += next.folded + 1;
+    this.#folded++;
   }
 
   /** The change as the reader gets it: from before the first to after the last. */

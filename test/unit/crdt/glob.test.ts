@@ -74,6 +74,7 @@ describe("compileGlob", () => {
     ["??", "😀", false],
     ["[😀-😂]", "😁", true],
     ["*😀", "x😀", true],
+    ["*[^😀]", "😀", false],
     ["user.*.name", "user.7.name", true],
     ["user.*.name", "user.7.nam", false],
   ])("%j on %j is %j", (pattern, text, expected) => {

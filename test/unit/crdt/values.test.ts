@@ -116,6 +116,13 @@ describe("values as bytes", () => {
     );
   });
 
+  it("have a member key that no text has, whatever the bytes look like", () => {
+    const binary = bytes(0xff, 0x61);
+    const lookalike = Buffer.from(binary).toString("latin1");
+    expect(memberKey(binary)).not.toBe(memberKey(lookalike));
+    expect(() => toValue(memberKey(binary), MAX)).toThrow(code("INVALID_STRING"));
+  });
+
   it("are text or throw NOT_TEXT", () => {
     expect(toText("a")).toBe("a");
     expect(() => toText(bytes(0xff))).toThrow(code("NOT_TEXT"));
