@@ -77,7 +77,11 @@ export class NatsLink {
     this.#listener.lost();
   }
 
-  /** Ends the watch and, if it is our own, the connection. `flush`: first see our last messages off. */
+  /**
+   * Ends the watch and, if it is our own, the connection. `flush`: first see our last messages off. One
+   * thing is out of reach: a dial to a server that accepts and says nothing. The client forgets such a
+   * socket without ending it, and the process stays while that server does, unless told to exit.
+   */
   async close({ flush }: { flush: boolean }): Promise<void> {
     this.#closing.abort();
     clearTimeout(this.#stale);
@@ -142,6 +146,7 @@ export class NatsLink {
 
   async #replace(redial: Redial): Promise<void> {
     const { signal } = this.#closing;
+    clearTimeout(this.#stale);
     this.#watched = undefined;
     if (this.#status !== undefined) stopStatus(this.#status);
     void within(this.#client.close(), CLOSE_END_MS);

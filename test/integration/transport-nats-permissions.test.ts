@@ -220,6 +220,9 @@ describe.skipIf(missing)("permissions that change", () => {
     await until(() => count(b, "disconnected") === 1, "the loss is told");
     reload(change("changed", "b"));
     await until(() => count(b, "connected") === 2, "it is back");
+    // The client tells of the loss and the return once more for every refused attempt.
+    for (let i = 0; i < 3; i++) expect(await flushed(b)).toBeUndefined();
+    expect([count(b, "connected"), count(b, "disconnected")]).toEqual([2, 1]);
     await b.transport.close();
   });
 });
