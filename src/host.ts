@@ -1,49 +1,38 @@
-/** Composition of store, log, replication and transport into one host, and the walks through it. */
-import type { Origins } from "./causality/origins.ts";
-import type { Value } from "./crdt/entry.ts";
-import type { ReplicatedEvent } from "./crdt/event.ts";
-import type { Tidemark } from "./tidemark.ts";
+/**
+ * One host: composes store, replication and transport, and holds the walks. A read looks into the store.
+ * A write becomes events, each applied by `Store.apply` and handed to the replicator. What arrives is
+ * applied by the same `Store.apply`. One timer drives all that time drives.
+ */
+import { ulid } from "ulid";
+import { HybridLogicalClock, MAX_SKEW_MS, stampToMs } from "./causality/hybrid-logical-clock.ts";
+import { Origins } from "./causality/origins.ts";
+import { Commands } from "./commands.ts";
+import type { EventBody, ReplicatedEvent } from "./crdt/event.ts";
+import { TidemarkError } from "./errors.ts";
+import { FleetClock } from "./fleet-clock.ts";
+import { type Inspection, inspect } from "./inspection.ts";
+
+export type { InspectedCell, InspectedEntry, Inspection } from "./inspection.ts";
+
+import { parseDuration, type Settings } from "./options.ts";
+import { Reads } from "./reads.ts";
+import { replicaOf } from "./replica.ts";
+import { medianOffset } from "./replication/membership.ts";
+import type { Replica } from "./replication/node.ts";
+import { Replicator } from "./replication/replicator.ts";
+import { type HostState, type Status, statusOf } from "./status.ts";
+import type { StoreChange } from "./store/changes.ts";
+import { removalsOfExpired, tellExpired } from "./store/expiry.ts";
+import { Store } from "./store/store.ts";
+import type { ReplicatedOptions, Tidemark, Token, WaitOptions } from "./tidemark.ts";
+import type { Transport } from "./transport/transport.ts";
+import { type Change, createWatchHub, type KeyChange, type WatchOptions } from "./watch.ts";
+import type { World } from "./world.ts";
+import { Writes } from "./writes.ts";
 
 /** Hears of every event this host makes, in order; for tests and recorders. */
 export interface HostObserver {
   wrote?(event: ReplicatedEvent, origins: Origins): void;
-}
-
-/** An entry with its origin by name. Fields that its kind does not have are absent. */
-export interface InspectedEntry {
-  readonly kind: "value" | "member" | "element" | "deadline";
-  readonly origin: string;
-  readonly seq: number;
-  readonly stamp?: number;
-  readonly value?: Value;
-  readonly deadline?: number;
-  readonly loaded?: boolean;
-  readonly position?: number;
-  readonly fraction?: string;
-  readonly at?: number;
-  /** Absent: no target. */
-  readonly target?: { readonly origin: string; readonly seq: number };
-}
-
-/** A counter segment. Live if `resetUpTo < high`. */
-export interface InspectedCell {
-  readonly origin: string;
-  readonly segment: number;
-  readonly high: number;
-  readonly total: bigint;
-  readonly resetUpTo: number;
-  readonly resetTotal: bigint;
-}
-
-/** What a host physically holds, expired and hidden entries included. */
-export interface Inspection {
-  readonly vector: ReadonlyMap<string, number>;
-  readonly keys: ReadonlyMap<string, { readonly entries: readonly InspectedEntry[]; readonly cells: readonly InspectedCell[] }>;
-  readonly digest: string;
-  /** Removals of entries not yet seen; frames ahead of a gap; origins with known missing events. */
-  readonly pendingRemovals: number;
-  readonly inboxFrames: number;
-  readonly needs: number;
 }
 
 /** A `Tidemark` with the handles that simulations need. */
@@ -53,4 +42,380 @@ export interface Host extends Tidemark {
   inspect(): Inspection;
   /** Fleet time, milliseconds since 1970: what hides expired keys. */
   fleetNow(): number;
+}
+
+const TICK_MS = 20;
+const EXPIRY_MS = 1_000;
+const READY_TIMEOUT_MS = 30_000;
+const REPLICATED_TIMEOUT_MS = 5_000;
+/** `close` waits at most this long for the server and another host to have everything. */
+const LEAVE_TIMEOUT_MS = 2_000;
+/** A dead host's expired keys are removed by the others in rank order, this much apart, milliseconds. */
+const RANK_STEP_MS = 2_000;
+const SELF = 0;
+const NEVER = Number.POSITIVE_INFINITY;
+
+export function createHost(
+  settings: Settings,
+  world: World,
+  transport: Transport | undefined,
+  observer: HostObserver = {},
+): Host {
+  return new TidemarkHost(settings, world, transport, observer);
+}
+
+class TidemarkHost extends Commands implements Host {
+  readonly namespace: string;
+  readonly node: string;
+  readonly incarnation: string;
+  readonly #settings: Settings;
+  readonly #world: World;
+  readonly #transport: Transport | undefined;
+  readonly #observer: HostObserver;
+  readonly #origins: Origins;
+  readonly #clock: HybridLogicalClock;
+  readonly #fleet: FleetClock;
+  readonly #store: Store;
+  readonly #replica: Replica;
+  readonly #replicator: Replicator | undefined;
+  readonly #hub = createWatchHub();
+  readonly #reads: Reads;
+  readonly #stopTimer: () => void;
+  #closed: "no" | "closing" | "closed" = "no";
+  #closing: Promise<void> | undefined;
+  #expiryAt = 0;
+
+  constructor(settings: Settings, world: World, transport: Transport | undefined, observer: HostObserver) {
+    super();
+    this.#settings = settings;
+    this.#world = world;
+    this.#transport = transport;
+    this.#observer = observer;
+    this.namespace = settings.namespace;
+    this.node = settings.node;
+    this.incarnation = ulid(Math.max(0, Math.floor(world.now())), () => world.random());
+    this.#origins = new Origins(this.incarnation);
+    this.#clock = new HybridLogicalClock(() => world.now());
+    this.#fleet = new FleetClock(world);
+    this.#store = new Store({
+      origins: this.#origins,
+      now: () => this.#fleet.now(),
+      listener: {
+        watching: (key) => this.#hub.active() && this.#hub.wants(key),
+        changed: (change) => this.#hub.publish(this.#asKeyChange(change)),
+      },
+    });
+    this.#replica = replicaOf(this.#store, this.#clock, settings);
+    this.#reads = new Reads(this.#store);
+    this.serve(
+      this.#reads,
+      new Writes({
+        store: this.#store,
+        writable: () => this.#checkWritable(),
+        write: (bodies) => this.#write(bodies),
+        now: () => this.#fleet.now(),
+        stamp: () => this.#clock.tick(),
+        limits: settings,
+      }),
+    );
+    if (transport !== undefined) {
+      this.#replicator = new Replicator({
+        self: { node: this.node, incarnation: this.incarnation },
+        settings,
+        world: {
+          now: () => world.now(),
+          localTime: () => this.#fleet.local(),
+          monotonic: () => world.monotonic(),
+          random: () => world.random(),
+          defer: (task) => world.defer(task),
+        },
+        transport,
+        origins: this.#origins,
+        replica: this.#replica,
+      });
+      this.#replicator.start();
+    }
+    this.#stopTimer = world.every(TICK_MS, () => this.#tick());
+  }
+
+  async ready(options: WaitOptions = {}): Promise<void> {
+    this.#checkOpen();
+    const replicator = this.#replicator;
+    if (replicator === undefined) return;
+    await replicator.waits.add({
+      check: () => {
+        if (replicator.node.fence !== undefined) throw replicator.node.fence;
+        return replicator.node.state === "ready";
+      },
+      timeoutMs: timeoutOf(options, READY_TIMEOUT_MS),
+      signal: options.signal,
+      what: "this host to catch up with the others",
+    });
+  }
+
+  async flush(options: WaitOptions = {}): Promise<void> {
+    this.#checkOpen();
+    await this.#flushed(options);
+  }
+
+  async replicated(options: ReplicatedOptions = {}): Promise<number> {
+    this.#checkOpen();
+    const { hosts = 1 } = options;
+    if (!Number.isInteger(hosts) || hosts < 0) {
+      throw new TidemarkError("INVALID_ARGUMENT", `hosts takes a whole number, not ${hosts}`);
+    }
+    const replicator = this.#replicator;
+    if (replicator === undefined) return 0;
+    const seq = this.#store.vector.get(SELF);
+    if (seq === 0) return hosts;
+    if (replicator.appliedBy(seq) < hosts) {
+      replicator.requestAcknowledgement();
+      await replicator.waits.add({
+        check: () => replicator.appliedBy(seq) >= hosts,
+        timeoutMs: timeoutOf(options, REPLICATED_TIMEOUT_MS),
+        signal: options.signal,
+        what: `${hosts} other hosts to apply this host's writes`,
+        lenient: true,
+      });
+    }
+    return replicator.appliedBy(seq);
+  }
+
+  token(): Token {
+    return { incarnation: this.incarnation, seq: this.#store.vector.get(SELF) };
+  }
+
+  async waitFor(token: Token, options: WaitOptions = {}): Promise<void> {
+    this.#checkOpen();
+    const origin = (): number | undefined => this.#origins.find(token.incarnation);
+    const check = (): boolean => this.#store.vector.covers(origin() ?? Number.MAX_SAFE_INTEGER, token.seq);
+    if (check()) return;
+    if (this.#replicator === undefined) {
+      throw new TidemarkError("TIMEOUT", "this host is standalone: it will never see a write of another");
+    }
+    await this.#replicator.waits.add({
+      check,
+      timeoutMs: timeoutOf(options, NEVER),
+      signal: options.signal,
+      what: `write ${token.seq} of ${token.incarnation}`,
+    });
+  }
+
+  watch(options: WatchOptions = {}): AsyncIterableIterator<Change> {
+    this.#checkOpen();
+    return this.#hub.open(options, (matches) => this.#present(matches));
+  }
+
+  status(): Status {
+    return statusOf({
+      settings: this.#settings,
+      incarnation: this.incarnation,
+      state: this.#state(),
+      store: this.#store,
+      replicator: this.#replicator,
+      clock: this.#clock,
+    });
+  }
+
+  inspect(): Inspection {
+    return inspect(this.#store, this.#replicator);
+  }
+
+  fleetNow(): number {
+    return this.#fleet.now();
+  }
+
+  crash(): void {
+    this.#stop();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#leave();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#closed !== "no") return;
+    this.#closed = "closing";
+    const replicator = this.#replicator;
+    if (replicator?.node.transport.connected) {
+      replicator.node.state = "leaving";
+      const seq = this.#store.vector.get(SELF);
+      replicator.requestAcknowledgement();
+      replicator.confirm();
+      const someone = (): boolean => replicator.livePeers().length === 0 || replicator.appliedBy(seq) > 0;
+      await replicator.waits.add({
+        check: () => replicator.node.publisher.confirmedSeq >= seq && someone(),
+        timeoutMs: LEAVE_TIMEOUT_MS,
+        what: "the last writes to arrive",
+        lenient: true,
+      });
+      replicator.sayGoodbye();
+      await new Promise<void>((resolve) => this.#transport!.flush(() => resolve()));
+    }
+    this.#stop();
+    await this.#transport?.close();
+  }
+
+  #stop(): void {
+    if (this.#closed === "closed") return;
+    this.#closed = "closed";
+    this.#stopTimer();
+    this.#replicator?.stop();
+    this.#hub.close();
+  }
+
+  #flushed(options: WaitOptions): Promise<void> {
+    const replicator = this.#replicator;
+    const seq = this.#store.vector.get(SELF);
+    if (replicator === undefined || replicator.node.publisher.confirmedSeq >= seq) return Promise.resolve();
+    replicator.confirm();
+    return replicator.waits.add({
+      check: () => replicator.node.publisher.confirmedSeq >= seq,
+      timeoutMs: timeoutOf(options, NEVER),
+      signal: options.signal,
+      what: "the NATS server to confirm this host's writes",
+    });
+  }
+
+  #tick(): void {
+    const replicator = this.#replicator;
+    if (replicator !== undefined) {
+      const moved = this.#fleet.follow();
+      if (moved !== 0) replicator.clockMoved(moved);
+      this.#fleet.adjust(medianOffset(replicator.livePeers()));
+      replicator.tick();
+    } else this.#fleet.follow();
+    const now = this.#world.monotonic();
+    if (now < this.#expiryAt || this.#closed !== "no") return;
+    this.#expiryAt = now + EXPIRY_MS;
+    this.#expire();
+  }
+
+  /** Tells of what has expired, and removes what is this host's to remove. */
+  #expire(): void {
+    if (this.#hub.active()) tellExpired(this.#store);
+    const state = this.#state();
+    if (state !== "ready" && state !== "standalone") return;
+    // A host whose clock is far from the others' would remove what they still show.
+    if (this.#fleet.deviation > MAX_SKEW_MS) return;
+    const now = this.#fleet.now();
+    const replicator = this.#replicator;
+    const grace = replicator === undefined ? 0 : MAX_SKEW_MS;
+    const bodies = removalsOfExpired(this.#store, now - grace, (origin, deadline) => {
+      if (origin === SELF || replicator === undefined) return true;
+      return replicator.isDead(origin) && now >= deadline + grace + replicator.rankFor(origin) * RANK_STEP_MS;
+    });
+    if (bodies.length > 0) this.#write(bodies);
+  }
+
+  #write(bodies: readonly EventBody[]): void {
+    for (const body of bodies) {
+      const event = this.#eventOf(body);
+      this.#store.apply(event);
+      this.#replicator?.wrote(event);
+      this.#observer.wrote?.(event, this.#origins);
+    }
+    this.#replicator?.endCommand();
+  }
+
+  #eventOf(body: EventBody): ReplicatedEvent {
+    const seq = this.#store.vector.get(SELF) + 1;
+    const stamp = this.#clock.tick();
+    const { add, increment } = body;
+    return {
+      origin: SELF,
+      seq,
+      stamp,
+      key: body.key,
+      removesUpTo: nonEmpty(body.removesUpTo),
+      removes: nonEmpty(body.removes),
+      resets: nonEmpty(body.resets),
+      add:
+        add === undefined || add === null
+          ? null
+          : ({ ...add, origin: SELF, seq, stamp } as ReplicatedEvent["add"]),
+      increment:
+        increment === undefined || increment === null
+          ? null
+          : { ...increment, segment: increment.segment || seq },
+      sweep: body.sweep ?? null,
+      clear: body.clear ?? null,
+    };
+  }
+
+  #state(): HostState {
+    if (this.#closed === "closed") return "closed";
+    if (this.#closed === "closing") return "leaving";
+    return this.#replicator?.node.state ?? "standalone";
+  }
+
+  #checkOpen(): void {
+    if (this.#closed !== "no") throw new TidemarkError("CLOSED", "this host was closed; open a new one");
+  }
+
+  #checkWritable(): void {
+    this.#checkOpen();
+    const replicator = this.#replicator;
+    if (replicator === undefined) return;
+    const { fence, state, publisher } = replicator.node;
+    if (fence !== undefined) throw fence;
+    if (state !== "ready") {
+      throw new TidemarkError("NOT_READY", `this host is ${state}; await ready() before writing`);
+    }
+    if (publisher.unconfirmedBytes > this.#settings.maxUnconfirmedBytes) {
+      throw new TidemarkError(
+        "BACKPRESSURE",
+        `more than ${this.#settings.maxUnconfirmedBytes} bytes of writes wait for the NATS server; ` +
+          "write slower, or wait until it can be reached again",
+      );
+    }
+  }
+
+  *#present(matches: (key: string) => boolean): Generator<KeyChange> {
+    for (const key of this.#reads.keys()) {
+      if (!matches(key)) continue;
+      const view = this.#store.view(key);
+      if (view === undefined) continue;
+      const base = {
+        type: "set",
+        key,
+        previous: undefined,
+        removed: [],
+        origin: undefined,
+        folded: 0,
+      } as const;
+      const at = this.#world.now();
+      if (view.type === "string") {
+        const { value } = view;
+        const shown = typeof value === "number" || typeof value === "bigint" ? String(value) : value;
+        yield { ...base, kind: "string", value: shown, added: [], at };
+      } else {
+        const added = view.type === "set" ? this.#reads.setMembers(key) : this.#reads.listRange(key);
+        yield { ...base, kind: view.type, value: undefined, added, at };
+      }
+    }
+  }
+
+  #asKeyChange({ origin, stamp, ...change }: StoreChange): KeyChange {
+    const caused = stamp > 0;
+    return {
+      ...change,
+      origin: caused ? this.#origins.name(origin) : this.incarnation,
+      at: caused ? stampToMs(stamp) : this.#world.now(),
+      folded: 0,
+    };
+  }
+}
+
+function nonEmpty<T>(items: readonly T[] | null | undefined): readonly T[] | null {
+  return items === null || items === undefined || items.length === 0 ? null : items;
+}
+
+function timeoutOf(options: WaitOptions, otherwise: number): number {
+  return options.timeout === undefined ? otherwise : parseDuration(options.timeout, "timeout");
 }

@@ -1,4 +1,10 @@
 /** What `status()` answers: where a host stands, what it knows of the others, and what it had to repair. */
+import type { HybridLogicalClock } from "./causality/hybrid-logical-clock.ts";
+import type { VersionVector } from "./causality/version-vector.ts";
+import type { Settings } from "./options.ts";
+import { clockOffset, isLive, liveTimeout, type Peer } from "./replication/membership.ts";
+import type { Replicator } from "./replication/replicator.ts";
+import type { Store } from "./store/store.ts";
 
 export type HostState = "standalone" | "connecting" | "joining" | "ready" | "fenced" | "leaving" | "closed";
 
@@ -34,6 +40,8 @@ export interface StatusCounts {
   divergences: number;
   /** Times the connection to NATS was lost. */
   disconnects: number;
+  /** Events whose stamp lay far in the future: some host's clock is wrong. */
+  futureStamps: number;
 }
 
 export interface PeerStatus {
@@ -75,7 +83,13 @@ export interface Status {
   readonly hosts: readonly PeerStatus[];
   /** The last repair that this host made. */
   readonly lastRepair:
-    | { readonly kind: "replay" | "snapshot"; readonly at: number; readonly from: string; readonly events: number; readonly tookMs: number }
+    | {
+        readonly kind: "replay" | "snapshot";
+        readonly at: number;
+        readonly from: string;
+        readonly events: number;
+        readonly tookMs: number;
+      }
     | undefined;
   /** Bytes: frames kept for replay, frames ahead of a gap, own frames the server has not confirmed. */
   readonly logBytes: number;
@@ -84,4 +98,109 @@ export interface Status {
   /** Removals of entries not yet seen. */
   readonly pendingRemovals: number;
   readonly counts: Readonly<StatusCounts>;
+}
+
+export interface StatusSource {
+  readonly settings: Settings;
+  readonly incarnation: string;
+  readonly state: HostState;
+  readonly store: Store;
+  readonly replicator: Replicator | undefined;
+  readonly clock: HybridLogicalClock;
+}
+
+/** Gathers a status; costs about a microsecond per host and origin. */
+export function statusOf({ settings, incarnation, state, store, replicator, clock }: StatusSource): Status {
+  const node = replicator?.node;
+  return {
+    namespace: settings.namespace,
+    node: settings.node,
+    incarnation,
+    state,
+    reason: reasonOf(state, node?.fence),
+    connected: node?.transport.connected ?? false,
+    keys: store.size,
+    digest: store.digests.root(),
+    vectorHash: store.vector.hash(store.origins),
+    highWaterMarks: marksOf(store.vector, store),
+    hosts: replicator === undefined ? [] : peersOf(replicator, store),
+    lastRepair: node?.lastRepair,
+    logBytes: node?.log.bytes ?? 0,
+    inboxBytes: node?.inbox.bytes ?? 0,
+    unconfirmedBytes: node?.publisher.unconfirmedBytes ?? 0,
+    pendingRemovals: store.pending.size,
+    counts: {
+      eventsWritten: store.vector.get(0),
+      eventsApplied: node?.counts.eventsApplied ?? 0,
+      framesSent: node?.counts.framesSent ?? 0,
+      framesReceived: node?.counts.framesReceived ?? 0,
+      bytesSent: node?.counts.bytesSent ?? 0,
+      bytesReceived: node?.counts.bytesReceived ?? 0,
+      gaps: node?.needs.found ?? 0,
+      replaysRequested: node?.counts.replaysRequested ?? 0,
+      replaysServed: node?.counts.replaysServed ?? 0,
+      snapshotsInstalled: node?.counts.snapshotsInstalled ?? 0,
+      snapshotsServed: replicator?.donor.served ?? 0,
+      duplicates: node?.counts.duplicates ?? 0,
+      reordered: node?.counts.reordered ?? 0,
+      rejected: node?.counts.rejected ?? 0,
+      dropped: (node?.counts.dropped ?? 0) + (replicator?.droppedMessages ?? 0),
+      republished: node?.publisher.republished ?? 0,
+      divergences: node?.counts.divergences ?? 0,
+      disconnects: node?.counts.disconnects ?? 0,
+      futureStamps: clock.futureStamps,
+    },
+  };
+}
+
+function reasonOf(state: HostState, fence: Error | undefined): string | undefined {
+  if (fence !== undefined) return fence.message;
+  switch (state) {
+    case "standalone":
+    case "ready":
+      return undefined;
+    case "connecting":
+      return "there is no connection to a NATS server yet";
+    case "joining":
+      return "it is catching up with the other hosts";
+    default:
+      return "it was closed";
+  }
+}
+
+function peersOf(replicator: Replicator, store: Store): PeerStatus[] {
+  const { node } = replicator;
+  const now = node.world.monotonic();
+  const timeout = liveTimeout(node.heartbeatMs());
+  return Array.from(node.membership.all(), (peer) => {
+    const behindEvents = missing(peer.vector, store.vector);
+    return {
+      node: peer.node,
+      incarnation: peer.incarnation,
+      state: peer.state,
+      live: isLive(peer, now, timeout),
+      heartbeatAgeMs: Math.round(now - peer.lastSeen),
+      behindEvents,
+      behindMs: behindEvents === 0 ? 0 : Math.round(now - peer.levelAt),
+      aheadEvents: missing(store.vector, peer.vector),
+      digest: peer.digest,
+      vectorHash: peer.vectorHash,
+      clockOffsetMs: Math.round(clockOffset(peer)),
+      keys: peer.keys,
+      highWaterMarks: marksOf(peer.vector, store),
+    } satisfies PeerStatus & { node: Peer["node"] };
+  });
+}
+
+/** How many events `whole` stands for and `part` does not. */
+function missing(part: VersionVector, whole: VersionVector): number {
+  let events = 0;
+  for (const [origin, seq] of whole.entries()) events += Math.max(0, seq - part.get(origin));
+  return events;
+}
+
+function marksOf(vector: VersionVector, store: Store): Record<string, number> {
+  const marks: Record<string, number> = {};
+  for (const [origin, seq] of vector.entries()) marks[store.origins.name(origin)] = seq;
+  return marks;
 }

@@ -2,9 +2,11 @@
  * The contract of a host, and the way to open one. `host.ts` is the composition behind it.
  */
 import type { Value } from "./crdt/entry.ts";
-import type { Duration, OpenOptions } from "./options.ts";
+import { createHost } from "./host.ts";
+import { type Duration, type OpenOptions, resolveSettings } from "./options.ts";
 import type { Status } from "./status.ts";
 import type { Change, WatchOptions } from "./watch.ts";
+import { systemWorld } from "./world.ts";
 
 /** A value, a member or an element as it may be given: text, or bytes. */
 export type ValueInput = string | Uint8Array;
@@ -96,7 +98,10 @@ export interface Tidemark extends AsyncDisposable {
    * One step of an iteration: begin with cursor 0, go on with the returned one until it is 0 again. Sees
    * every key that was there throughout; may see one twice.
    */
-  scan(cursor: number, options?: { match?: string; count?: number; type?: KeyType }): { cursor: number; keys: string[] };
+  scan(
+    cursor: number,
+    options?: { match?: string; count?: number; type?: KeyType },
+  ): { cursor: number; keys: string[] };
   /** Every string and counter with its text or bytes; sets and lists as arrays. */
   entries(): IterableIterator<[key: string, value: Value | Value[]]>;
 
@@ -160,4 +165,11 @@ export interface Tidemark extends AsyncDisposable {
  * Opens a host. Without `nats` it is a complete standalone store. Resolves once connected (not yet caught
  * up: `await kv.ready()` before writing). Rejects `CONNECT_FAILED`, `INVALID_ARGUMENT`.
  */
-export declare function open(options?: OpenOptions): Promise<Tidemark>;
+export async function open(options: OpenOptions = {}): Promise<Tidemark> {
+  const settings = resolveSettings(options);
+  const world = systemWorld();
+  if (options.nats === undefined) return createHost(settings, world, undefined);
+  const { connectNats } = await import("./transport/nats.ts");
+  const transport = await connectNats(options.nats, settings);
+  return createHost(settings, world, transport);
+}

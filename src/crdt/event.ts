@@ -80,7 +80,11 @@ export interface EventBody {
 }
 
 /** An entry still without a dot. */
-export type NewEntry = Entry extends infer E ? (E extends Entry ? Omit<E, "origin" | "seq" | "stamp"> : never) : never;
+export type NewEntry = Entry extends infer E
+  ? E extends Entry
+    ? Omit<E, "origin" | "seq" | "stamp">
+    : never
+  : never;
 
 /** An increment; `segment` 0 means that it opens a segment. */
 export type NewIncrement = Increment;

@@ -1,0 +1,165 @@
+/**
+ * The data commands of a host, each handed to `Reads` or `Writes`: what `Tidemark` promises and nothing of
+ * how a host lives.
+ */
+import type { Value } from "./crdt/entry.ts";
+import { toValue } from "./crdt/values.ts";
+import type { Duration } from "./options.ts";
+import type { Reads } from "./reads.ts";
+import type { KeysOptions, KeyType, SetOptions, ValueInput } from "./tidemark.ts";
+import type { Writes } from "./writes.ts";
+
+export class Commands {
+  #reads!: Reads;
+  #writes!: Writes;
+
+  /** To be called once, before any command. */
+  protected serve(reads: Reads, writes: Writes): void {
+    this.#reads = reads;
+    this.#writes = writes;
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const _ of this.#reads.keys()) size++;
+    return size;
+  }
+
+  get(key: string): string | undefined {
+    return this.#reads.get(key);
+  }
+
+  getBytes(key: string): Uint8Array | undefined {
+    return this.#reads.getBytes(key);
+  }
+
+  set(key: string, value: ValueInput, options?: SetOptions): boolean {
+    return this.#writes.set(key, value, options);
+  }
+
+  setMany(entries: Iterable<readonly [string, ValueInput]>, options?: Pick<SetOptions, "ttl">): void {
+    this.#writes.setMany(entries, options?.ttl);
+  }
+
+  increment(key: string, delta?: number): number;
+  increment(key: string, delta: bigint): bigint;
+  increment(key: string, delta: number | bigint = 1): number | bigint {
+    return this.#writes.increment(key, delta);
+  }
+
+  has(key: string): boolean {
+    return this.#reads.has(key);
+  }
+
+  type(key: string): KeyType | undefined {
+    return this.#reads.type(key);
+  }
+
+  ttl(key: string): number | undefined {
+    return this.#reads.ttl(key);
+  }
+
+  expire(key: string, ttl: Duration): boolean {
+    return this.#writes.expire(key, ttl);
+  }
+
+  persist(key: string): boolean {
+    return this.#writes.persist(key);
+  }
+
+  delete(...keys: string[]): number {
+    return this.#writes.delete(keys);
+  }
+
+  clear(options?: { prefix?: string }): void {
+    this.#writes.clear(options?.prefix);
+  }
+
+  keys(options?: KeysOptions): IterableIterator<string> {
+    return this.#reads.keys(options);
+  }
+
+  scan(cursor: number, options?: { match?: string; count?: number; type?: KeyType }) {
+    return this.#reads.scan(cursor, options);
+  }
+
+  entries(): IterableIterator<[key: string, value: Value | Value[]]> {
+    return this.#reads.entries();
+  }
+
+  setAdd(key: string, ...members: ValueInput[]): number {
+    return this.#writes.setAdd(key, members);
+  }
+
+  setRemove(key: string, ...members: ValueInput[]): number {
+    return this.#writes.setRemove(key, members);
+  }
+
+  setMembers(key: string): Value[] {
+    return this.#reads.setMembers(key);
+  }
+
+  setHas(key: string, member: ValueInput): boolean {
+    return this.#reads.setHas(key, toValue(member, Number.POSITIVE_INFINITY));
+  }
+
+  setSize(key: string): number {
+    return this.#reads.setSize(key);
+  }
+
+  setUnion(...keys: string[]): Value[] {
+    return this.#reads.setUnion(keys);
+  }
+
+  setIntersection(...keys: string[]): Value[] {
+    return this.#reads.setIntersection(keys);
+  }
+
+  setDifference(...keys: string[]): Value[] {
+    return this.#reads.setDifference(keys);
+  }
+
+  listPush(key: string, ...values: ValueInput[]): number {
+    return this.#writes.listAdd(key, values, "tail");
+  }
+
+  listUnshift(key: string, ...values: ValueInput[]): number {
+    return this.#writes.listAdd(key, values, "head");
+  }
+
+  listPop(key: string): Value | undefined {
+    return this.#writes.listTake(key, "tail");
+  }
+
+  listShift(key: string): Value | undefined {
+    return this.#writes.listTake(key, "head");
+  }
+
+  listRemove(key: string, value: ValueInput, count = 0): number {
+    return this.#writes.listRemove(key, value, count);
+  }
+
+  listInsert(key: string, where: "before" | "after", pivot: ValueInput, value: ValueInput): number {
+    return this.#writes.listInsert(key, where, pivot, value);
+  }
+
+  listSet(key: string, index: number, value: ValueInput): boolean {
+    return this.#writes.listSet(key, index, value);
+  }
+
+  listTrim(key: string, start: number, stop: number): void {
+    this.#writes.listTrim(key, start, stop);
+  }
+
+  listClear(key: string): number {
+    return this.#writes.listClear(key);
+  }
+
+  listRange(key: string, start?: number, stop?: number): Value[] {
+    return this.#reads.listRange(key, start, stop);
+  }
+
+  listLength(key: string): number {
+    return this.#reads.listLength(key);
+  }
+}

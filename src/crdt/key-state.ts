@@ -1,0 +1,277 @@
+/**
+ * All that is stored under one key: value siblings, set members, list elements, deadlines, counter
+ * segments. It knows how to take an entry in, let one go, and what a reader sees of it at a given time.
+ * Digests, pending removals and watchers are the store's business.
+ *
+ * What a reader sees: a string or counter hides a set, a set hides a list (a `set` may overwrite any
+ * type, so that is a legal serial order of concurrent writes). What is hidden stays, on every host
+ * alike, until the next write on the key removes it.
+ */
+import type { Origins } from "../causality/origins.ts";
+import { type CounterCell, cellValue, isLive, resetOf } from "./counter-cell.ts";
+import { ElementList } from "./element-list.ts";
+import type { DeadlineEntry, ElementEntry, Entry, MemberEntry, Value, ValueEntry } from "./entry.ts";
+import type { CounterReset } from "./event.ts";
+import { addIntegers, memberKey, parseInteger } from "./values.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** What a reader sees of a key. `deadline` is fleet time in milliseconds, `Infinity` for none. */
+export type View =
+  | { readonly type: "string"; readonly value: Value | number | bigint; readonly deadline: number }
+  | { readonly type: "set"; readonly state: KeyState; readonly deadline: number }
+  | { readonly type: "list"; readonly state: KeyState; readonly deadline: number };
+
+export class KeyState {
+  readonly #origins: Origins;
+  readonly values: ValueEntry[] = [];
+  readonly deadlines: DeadlineEntry[] = [];
+  readonly cells: CounterCell[] = [];
+  /** By member; all concurrent additions of it. */
+  members: Map<string, MemberEntry[]> | null = null;
+  elements: ElementList | null = null;
+  /** Members and elements by dot. */
+  #dots: Map<number, Map<number, MemberEntry | ElementEntry>> | null = null;
+
+  constructor(origins: Origins) {
+    this.#origins = origins;
+  }
+
+  /** Whether nothing at all is stored, not even a closed segment. */
+  get empty(): boolean {
+    return (
+      this.values.length === 0 &&
+      this.deadlines.length === 0 &&
+      this.cells.length === 0 &&
+      this.#dots === null
+    );
+  }
+
+  /** The one value entry, if that is all there is. */
+  get only(): ValueEntry | undefined {
+    const plain = this.values.length === 1 && this.deadlines.length === 0 && this.cells.length === 0;
+    return plain && this.#dots === null ? this.values[0] : undefined;
+  }
+
+  has(origin: number, seq: number): boolean {
+    return this.find(origin, seq) !== undefined;
+  }
+
+  find(origin: number, seq: number): Entry | undefined {
+    for (const entry of this.values) if (entry.origin === origin && entry.seq === seq) return entry;
+    for (const entry of this.deadlines) if (entry.origin === origin && entry.seq === seq) return entry;
+    return this.#dots?.get(origin)?.get(seq);
+  }
+
+  *entries(): Generator<Entry> {
+    yield* this.values;
+    yield* this.deadlines;
+    if (this.#dots !== null) for (const ofOrigin of this.#dots.values()) yield* ofOrigin.values();
+  }
+
+  insert(entry: Entry): void {
+    switch (entry.kind) {
+      case "value":
+        this.values.push(entry);
+        return;
+      case "deadline":
+        this.deadlines.push(entry);
+        return;
+      case "member":
+        this.#insertMember(entry);
+        this.#index(entry);
+        return;
+      case "element":
+        this.elements ??= new ElementList(this.#origins);
+        this.elements.insert(entry);
+        this.#index(entry);
+        return;
+      default:
+        entry satisfies never;
+    }
+  }
+
+  /** Takes one entry out; `undefined` if it is not here. Deadlines of a removed value are not touched. */
+  remove(origin: number, seq: number): Entry | undefined {
+    const value = takeDot(this.values, origin, seq) ?? takeDot(this.deadlines, origin, seq);
+    if (value !== undefined) return value;
+    const ofOrigin = this.#dots?.get(origin);
+    const entry = ofOrigin?.get(seq);
+    if (entry === undefined) return undefined;
+    this.#unindex(entry);
+    if (entry.kind === "member") this.#removeMember(entry);
+    else {
+      this.elements!.remove(entry);
+      if (this.elements!.length === 0) this.elements = null;
+    }
+    return entry;
+  }
+
+  /** Takes out every entry of an origin with seq up to `upTo`. */
+  removeUpTo(origin: number, upTo: number): Entry[] {
+    const removed: Entry[] = [];
+    for (const entry of this.entries()) {
+      if (entry.origin === origin && entry.seq <= upTo) removed.push(entry);
+    }
+    for (const entry of removed) this.remove(entry.origin, entry.seq);
+    return removed;
+  }
+
+  /** Takes out the deadlines of a value that is gone. */
+  removeDeadlinesOf(origin: number, seq: number): DeadlineEntry[] {
+    const removed = this.deadlines.filter((mark) => mark.targetSeq === seq && mark.targetOrigin === origin);
+    for (const mark of removed) takeDot(this.deadlines, mark.origin, mark.seq);
+    return removed;
+  }
+
+  cell(origin: number, segment: number): CounterCell | undefined {
+    for (const cell of this.cells) if (cell.origin === origin && cell.segment === segment) return cell;
+    return undefined;
+  }
+
+  /** The live segment an origin may extend. */
+  liveCellOf(origin: number): CounterCell | undefined {
+    for (const cell of this.cells) if (cell.origin === origin && isLive(cell)) return cell;
+    return undefined;
+  }
+
+  dropCell(cell: CounterCell): void {
+    const index = this.cells.indexOf(cell);
+    if (index >= 0) this.cells.splice(index, 1);
+  }
+
+  /** What a reader sees at `now`; `undefined`: the key is absent. */
+  view(now: number): View | undefined {
+    const common = this.deadline();
+    const open = common > now;
+    const winner = this.winner(now);
+    const counting = open && this.cells.some(isLive);
+    if (winner !== undefined) {
+      const own = this.deadlineOf(winner);
+      if (!counting) return { type: "string", value: winner.value, deadline: own };
+      const start = parseInteger(winner.value);
+      if (start === undefined) return { type: "string", value: winner.value, deadline: own };
+      return { type: "string", value: this.#sum(start), deadline: Math.max(own, common) };
+    }
+    if (!open) return undefined;
+    if (counting) return { type: "string", value: this.#sum(0), deadline: common };
+    if (this.members !== null) return { type: "set", state: this, deadline: common };
+    if (this.elements !== null) return { type: "list", state: this, deadline: common };
+    return undefined;
+  }
+
+  /** The last writer among the values that have not expired. */
+  winner(now: number): ValueEntry | undefined {
+    let best: ValueEntry | undefined;
+    for (const entry of this.values) {
+      if (this.deadlineOf(entry) <= now) continue;
+      if (best === undefined || this.#beats(entry, best)) best = entry;
+    }
+    return best;
+  }
+
+  /** When a value expires: the longest of its marks, else its own deadline. */
+  deadlineOf(entry: ValueEntry): number {
+    let longest = -1;
+    for (const mark of this.deadlines) {
+      if (mark.targetSeq === entry.seq && mark.targetOrigin === entry.origin && mark.at > longest)
+        longest = mark.at;
+    }
+    return longest < 0 ? entry.deadline : longest;
+  }
+
+  /** When everything but the values expires: the longest mark without a target, else never. */
+  deadline(): number {
+    let longest = -1;
+    for (const mark of this.deadlines) if (mark.targetSeq === 0 && mark.at > longest) longest = mark.at;
+    return longest < 0 ? NEVER : longest;
+  }
+
+  /** The earliest instant at which the view may change by itself. */
+  nextDeadline(): number {
+    let next = this.cells.length > 0 || this.#dots !== null ? this.deadline() : NEVER;
+    for (const entry of this.values) next = Math.min(next, this.deadlineOf(entry));
+    return next;
+  }
+
+  /** What a write that replaces everything has to name: per origin the highest live seq, flat. */
+  highestSeqs(): number[] {
+    const highest = new Map<number, number>();
+    for (const entry of this.entries()) {
+      if (entry.seq > (highest.get(entry.origin) ?? 0)) highest.set(entry.origin, entry.seq);
+    }
+    return [...highest].flat();
+  }
+
+  /** Resets of every live segment. */
+  resets(): CounterReset[] {
+    return this.cells.filter(isLive).map(resetOf);
+  }
+
+  memberEntries(member: Value): readonly MemberEntry[] {
+    return this.members?.get(memberKey(member)) ?? [];
+  }
+
+  #sum(start: number | bigint): number | bigint {
+    let sum = start;
+    for (const cell of this.cells) if (isLive(cell)) sum = addIntegers(sum, cellValue(cell));
+    return sum;
+  }
+
+  #beats(left: ValueEntry, right: ValueEntry): boolean {
+    if (left.loaded !== right.loaded) return right.loaded;
+    if (left.stamp !== right.stamp) return left.stamp > right.stamp;
+    if (left.origin !== right.origin) return this.#origins.compare(left.origin, right.origin) > 0;
+    return left.seq > right.seq;
+  }
+
+  #insertMember(entry: MemberEntry): void {
+    this.members ??= new Map();
+    const key = memberKey(entry.value);
+    const same = this.members.get(key);
+    if (same === undefined) this.members.set(key, [entry]);
+    else same.push(entry);
+  }
+
+  #removeMember(entry: MemberEntry): void {
+    const key = memberKey(entry.value);
+    const same = this.members!.get(key)!;
+    takeDot(same, entry.origin, entry.seq);
+    if (same.length > 0) return;
+    this.members!.delete(key);
+    if (this.members!.size === 0) this.members = null;
+  }
+
+  #index(entry: MemberEntry | ElementEntry): void {
+    this.#dots ??= new Map();
+    let ofOrigin = this.#dots.get(entry.origin);
+    if (ofOrigin === undefined) {
+      ofOrigin = new Map();
+      this.#dots.set(entry.origin, ofOrigin);
+    }
+    ofOrigin.set(entry.seq, entry);
+  }
+
+  #unindex(entry: MemberEntry | ElementEntry): void {
+    const ofOrigin = this.#dots!.get(entry.origin)!;
+    ofOrigin.delete(entry.seq);
+    if (ofOrigin.size > 0) return;
+    this.#dots!.delete(entry.origin);
+    if (this.#dots!.size === 0) this.#dots = null;
+  }
+}
+
+function takeDot<E extends { origin: number; seq: number }>(
+  entries: E[],
+  origin: number,
+  seq: number,
+): E | undefined {
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i]!;
+    if (entry.origin !== origin || entry.seq !== seq) continue;
+    const last = entries.pop()!;
+    if (i < entries.length) entries[i] = last;
+    return entry;
+  }
+  return undefined;
+}

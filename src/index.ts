@@ -1,0 +1,17 @@
+/** The public face of the package. Nobody inside imports it. */
+export type { Value } from "./crdt/entry.ts";
+export { type ErrorCode, TidemarkError } from "./errors.ts";
+export type { Duration, OpenOptions, Size } from "./options.ts";
+export type { HostState, PeerStatus, Status, StatusCounts } from "./status.ts";
+export {
+  type KeysOptions,
+  type KeyType,
+  open,
+  type ReplicatedOptions,
+  type SetOptions,
+  type Tidemark,
+  type Token,
+  type ValueInput,
+  type WaitOptions,
+} from "./tidemark.ts";
+export type { Change, KeyChange, WatchOptions } from "./watch.ts";

@@ -1,0 +1,84 @@
+/** The physical state of a host with origins by name: for simulations, and to compare two hosts. */
+import type { Entry, Value } from "./crdt/entry.ts";
+import type { Replicator } from "./replication/replicator.ts";
+import type { Store } from "./store/store.ts";
+
+/** An entry with its origin by name. Fields that its kind does not have are absent. */
+export interface InspectedEntry {
+  readonly kind: "value" | "member" | "element" | "deadline";
+  readonly origin: string;
+  readonly seq: number;
+  readonly stamp?: number;
+  readonly value?: Value;
+  readonly deadline?: number;
+  readonly loaded?: boolean;
+  readonly position?: number;
+  readonly fraction?: string;
+  readonly at?: number;
+  /** Absent: no target. */
+  readonly target?: { readonly origin: string; readonly seq: number };
+}
+
+/** A counter segment. Live if `resetUpTo < high`. */
+export interface InspectedCell {
+  readonly origin: string;
+  readonly segment: number;
+  readonly high: number;
+  readonly total: bigint;
+  readonly resetUpTo: number;
+  readonly resetTotal: bigint;
+}
+
+/** What a host physically holds, expired and hidden entries included. */
+export interface Inspection {
+  readonly vector: ReadonlyMap<string, number>;
+  readonly keys: ReadonlyMap<
+    string,
+    { readonly entries: readonly InspectedEntry[]; readonly cells: readonly InspectedCell[] }
+  >;
+  readonly digest: string;
+  /** Removals of entries not yet seen; frames ahead of a gap; origins with known missing events. */
+  readonly pendingRemovals: number;
+  readonly inboxFrames: number;
+  readonly needs: number;
+  /** Fully reset counter segments of other hosts that are kept until their owner has seen the reset. */
+  readonly zeroCells: number;
+}
+
+export function inspect(store: Store, replicator: Replicator | undefined): Inspection {
+  const { origins } = store;
+  const keys = new Map<string, { entries: InspectedEntry[]; cells: InspectedCell[] }>();
+  for (const shard of store.shards.all()) {
+    for (const key of shard.keys()) {
+      const state = store.state(key)!;
+      keys.set(key, {
+        entries: Array.from(state.entries(), (entry) => named(entry, store)),
+        cells: state.cells.map((cell) => ({
+          origin: origins.name(cell.origin),
+          segment: cell.segment,
+          high: cell.high,
+          total: BigInt(cell.total),
+          resetUpTo: cell.resetUpTo,
+          resetTotal: BigInt(cell.resetTotal),
+        })),
+      });
+    }
+  }
+  return {
+    vector: new Map(Array.from(store.vector.entries(), ([origin, seq]) => [origins.name(origin), seq])),
+    keys,
+    digest: store.digests.root(),
+    pendingRemovals: store.pending.size,
+    inboxFrames: replicator?.node.inbox.count ?? 0,
+    needs: replicator?.node.needs.size ?? 0,
+    zeroCells: store.counters.zeroCells,
+  };
+}
+
+function named(entry: Entry, store: Store): InspectedEntry {
+  const origin = store.origins.name(entry.origin);
+  if (entry.kind !== "deadline") return { ...entry, origin };
+  const { kind, seq, at, targetOrigin, targetSeq } = entry;
+  if (targetSeq === 0) return { kind, origin, seq, at };
+  return { kind, origin, seq, at, target: { origin: store.origins.name(targetOrigin), seq: targetSeq } };
+}

@@ -1,0 +1,35 @@
+/** The store as replication needs it. */
+import type { HybridLogicalClock } from "./causality/hybrid-logical-clock.ts";
+import type { ValueLimits } from "./replication/event-codec.ts";
+import { type ChunkHeader, type ImageChunk, readChunk } from "./replication/image-codec.ts";
+import type { Replica } from "./replication/node.ts";
+import { ImageSession } from "./store/image.ts";
+import { installImage } from "./store/install.ts";
+import type { Store } from "./store/store.ts";
+
+export function replicaOf(store: Store, clock: HybridLogicalClock, limits: ValueLimits): Replica {
+  return {
+    vector: store.vector,
+    apply: (event) => {
+      store.apply(event);
+      clock.observe(event.stamp);
+    },
+    summary: () => ({ digest: store.digests.root(), keys: store.size }),
+    bucketDigests: () => (store.size === 0 ? undefined : store.digests.entriesLow.slice()),
+    openImage: (seen, digests) => new ImageSession(store, seen, digests),
+    installImage: (headers, seen) => {
+      // All of it is read before any of it is installed: a chunk that cannot be read must not leave half.
+      const chunks = headers.map(
+        (header: ChunkHeader): ImageChunk => readChunk(header, store.origins, limits),
+      );
+      const [first] = chunks;
+      if (first === undefined) return 0;
+      const buckets = chunks.flatMap((chunk) => chunk.buckets);
+      const pending = chunks.flatMap((chunk) => chunk.pending);
+      return installImage(store, { vector: first.vector, seen, buckets, pending });
+    },
+    closeCounters: (owner, reported) => {
+      if (store.counters.awaits(owner)) store.counters.close(owner, reported);
+    },
+  };
+}

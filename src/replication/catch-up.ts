@@ -1,0 +1,236 @@
+/**
+ * Getting what was missed: by replay of frames while somebody's log has them, else by an exact image.
+ * One mechanism for a lost message, a healed partition and a joiner.
+ */
+import { readChunkHeader } from "./image-codec.ts";
+import { isLive, liveTimeout, type Peer } from "./membership.ts";
+import type { Message, Row } from "./messages.ts";
+import { type Node, SELF } from "./node.ts";
+import { type Candidate, chooseSource, type Need, retryDelay } from "./recovery.ts";
+import { type Pull, pullStep, startPull, takeChunk } from "./state-sync.ts";
+
+/** An answer to a replay request carries at most this many bytes of frames. */
+export const REPLAY_BYTES = 1024 * 1024;
+
+export class CatchUp {
+  readonly #node: Node;
+  /** Called when an image was installed. */
+  readonly #installed: () => void;
+  #pull: Pull | undefined;
+  #sessions = 0;
+  /** Donors that refused or fell silent, and until when not to ask them. */
+  readonly #avoid = new Map<string, number>();
+
+  constructor(node: Node, installed: () => void) {
+    this.#node = node;
+    this.#installed = installed;
+  }
+
+  get pulling(): boolean {
+    return this.#pull !== undefined;
+  }
+
+  /** Asks for whatever is due; `replays` false: only goes on with an image that is being taken over. */
+  tick(replays: boolean): void {
+    const now = this.#node.world.monotonic();
+    if (this.#pull !== undefined) this.#stepPull(this.#pull, now);
+    if (!replays || this.#pull !== undefined || !this.#node.transport.connected) return;
+    for (const need of this.#node.needs.all()) if (now >= need.nextAt) this.#stepNeed(need, now);
+  }
+
+  /** Begins to take over an image: from `donor`, or from the live host that has applied the most. */
+  startSync(donor?: Peer): boolean {
+    if (this.#pull !== undefined) return true;
+    const { replica, world, self, membership } = this.#node;
+    const now = world.monotonic();
+    const from = donor ?? this.#bestDonor(now);
+    if (from === undefined || (this.#avoid.get(from.incarnation) ?? 0) > now) return false;
+    const digests = replica.bucketDigests();
+    const session = `${self.incarnation}-${++this.#sessions}`;
+    const encoded = digests === undefined ? new Uint8Array(0) : encodeDigests(digests);
+    this.#pull = startPull(session, from.incarnation, replica.vector.copy(), encoded, now);
+    this.#ask(this.#pull, membership.get(from.incarnation)!);
+    return true;
+  }
+
+  /** Frames of one answer were applied: go on at once if there is more, for that is much faster than waiting. */
+  replayed(origin: number, from: Peer, gained: number): void {
+    const need = this.#node.needs.get(origin);
+    if (gained === 0 || need === undefined) return;
+    const { world } = this.#node;
+    this.#node.lastRepair = {
+      kind: "replay",
+      at: world.now(),
+      from: from.incarnation,
+      events: gained,
+      tookMs: world.monotonic() - need.since,
+    };
+    if (this.#done(need)) return;
+    need.tries = 0;
+    this.#request(need, from);
+  }
+
+  refused(origin: number, from: Peer, reason: "trimmed" | "unknown"): void {
+    const need = this.#node.needs.get(origin);
+    if (need === undefined || this.#done(need)) return;
+    if (reason === "trimmed") this.startSync(from);
+  }
+
+  /** A chunk of the image being taken over. */
+  chunk(bytes: Uint8Array): void {
+    const pull = this.#pull;
+    const header = readChunkHeader(bytes, this.#node.settings.namespace);
+    const now = this.#node.world.monotonic();
+    if (pull === undefined || !takeChunk(pull, header, now)) return;
+    if (!header.last) {
+      const donor = this.#node.membership.get(pull.donor);
+      if (donor !== undefined) this.#ask(pull, donor);
+      return;
+    }
+    this.#pull = undefined;
+    this.#install(pull, now);
+  }
+
+  syncRefused(session: string): void {
+    if (this.#pull?.session === session) this.#abandon(this.#pull);
+  }
+
+  /** The donor's connection or ours is gone: begin anew later. */
+  reset(): void {
+    this.#pull = undefined;
+  }
+
+  #install(pull: Pull, now: number): void {
+    const { replica, log, inbox, needs, counts, world, changedRows } = this.#node;
+    const before = replica.vector.copy();
+    const events = replica.installImage(pull.chunks, pull.seen);
+    counts.snapshotsInstalled++;
+    counts.eventsApplied += events;
+    for (const [origin, seq] of replica.vector.entries()) {
+      if (seq === before.get(origin)) continue;
+      log.drop(origin);
+      changedRows.add(origin);
+      if (inbox.highest(origin) <= seq) inbox.drop(origin);
+    }
+    this.#node.lastRepair = {
+      kind: "snapshot",
+      at: world.now(),
+      from: pull.donor,
+      events,
+      tookMs: now - pull.startedAt,
+    };
+    needs.resetBackOff(now);
+    this.#installed();
+  }
+
+  #stepPull(pull: Pull, now: number): void {
+    const donor = this.#node.membership.get(pull.donor);
+    if (donor === undefined || donor.state === "leaving") {
+      this.#abandon(pull);
+      return;
+    }
+    const step = pullStep(pull, now);
+    if (step === "abandon") this.#abandon(pull);
+    else if (step === "retry") this.#ask(pull, donor);
+  }
+
+  /** Whatever was staged is dropped: half an image is worse than none. */
+  #abandon(pull: Pull): void {
+    const { world, needs } = this.#node;
+    const now = world.monotonic();
+    this.#pull = undefined;
+    this.#avoid.set(pull.donor, now + 200 + 800 * world.random());
+    for (const [donor, until] of this.#avoid) if (until <= now) this.#avoid.delete(donor);
+    needs.resetBackOff(now + 100);
+  }
+
+  #ask(pull: Pull, donor: Peer): void {
+    const { self } = this.#node;
+    const { incarnation, node } = self;
+    const index = pull.chunks.length;
+    const message: Message =
+      index === 0
+        ? {
+            type: "sync-request",
+            incarnation,
+            node,
+            session: pull.session,
+            seen: rowsOf(this.#node, pull),
+            digests: pull.digests,
+          }
+        : { type: "chunk-request", incarnation, node, session: pull.session, index };
+    this.#node.send("rq", donor, message);
+  }
+
+  #bestDonor(now: number): Peer | undefined {
+    const timeout = liveTimeout(this.#node.heartbeatMs());
+    let best: Peer | undefined;
+    for (const peer of this.#node.membership.live(now, timeout)) {
+      if (peer.state !== "ready" || (this.#avoid.get(peer.incarnation) ?? 0) > now) continue;
+      if (best === undefined || peer.vector.total() > best.vector.total()) best = peer;
+    }
+    return best;
+  }
+
+  #stepNeed(need: Need, now: number): void {
+    if (this.#done(need)) return;
+    const { world, membership, replica } = this.#node;
+    const timeout = liveTimeout(this.#node.heartbeatMs());
+    const applied = replica.vector.get(need.origin);
+    const candidates: Candidate[] = [];
+    for (const peer of membership.all()) {
+      if (!isLive(peer, now, timeout)) continue;
+      const { incarnation, origin, vector, state } = peer;
+      candidates.push({ incarnation, origin, row: vector.get(need.origin), ready: state === "ready" });
+    }
+    const source = chooseSource(candidates, need.origin, applied, need.tries, world.random());
+    need.tries++;
+    need.nextAt = now + retryDelay(need.tries, world.random());
+    const peer = source === undefined ? undefined : membership.get(source.incarnation);
+    if (peer !== undefined) this.#request(need, peer);
+  }
+
+  #request(need: Need, peer: Peer): void {
+    const { counts, self, origins, replica, world } = this.#node;
+    counts.replaysRequested++;
+    need.nextAt = world.monotonic() + retryDelay(need.tries, world.random());
+    const { incarnation, node } = self;
+    const origin = origins.name(need.origin);
+    const first = replica.vector.get(need.origin) + 1;
+    this.#node.send("rq", peer, {
+      type: "replay-request",
+      incarnation,
+      node,
+      origin,
+      first,
+      last: need.known,
+    });
+  }
+
+  #done(need: Need): boolean {
+    const { needs, replica, inbox } = this.#node;
+    const applied = replica.vector.get(need.origin);
+    need.known = Math.max(need.known, inbox.highest(need.origin));
+    if (applied < need.known && need.origin !== SELF) return false;
+    needs.satisfied(need.origin);
+    return true;
+  }
+}
+
+function rowsOf(node: Node, pull: Pull): Row[] {
+  return [...pull.seen.entries()].map(([origin, seq]) => [node.origins.name(origin), seq]);
+}
+
+function encodeDigests(digests: Int32Array): Uint8Array {
+  const bytes = new Uint8Array(digests.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < digests.length; i++) view.setInt32(i * 4, digests[i]!);
+  return bytes;
+}
+
+/** The digests of a request; `undefined` when the asking host has no data or sent nonsense. */
+export function decodeDigests(bytes: Uint8Array, buckets: number): Int32Array | undefined {
+  if (bytes.length !== buckets * 4) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Int32Array.from({ length: buckets }, (_, i) => view.getInt32(i * 4));
+}

@@ -1,0 +1,141 @@
+/**
+ * Comparing notes. A heartbeat says what its sender has applied; the receiver finds out what it lacks,
+ * which zero counters may be closed, whether clocks differ, and whether two hosts that have applied the
+ * same events hold the same data, which they must.
+ */
+import { heartbeatInterval, liveTimeout, type Peer } from "./membership.ts";
+import type { Heartbeat, PeerState, Row } from "./messages.ts";
+import { type Node, SELF } from "./node.ts";
+
+/** Every so many heartbeats carry all rows. */
+const COMPLETE_EVERY = 10;
+/** Answers to a joiner are spread over this many milliseconds. */
+const ANSWER_JITTER_MS = 50;
+
+export class Heartbeats {
+  readonly #node: Node;
+  #counter = 0;
+  #nextAt = 0;
+  #completeAt = Number.POSITIVE_INFINITY;
+
+  constructor(node: Node) {
+    this.#node = node;
+  }
+
+  tick(now: number): void {
+    if (now >= this.#completeAt) this.send(true);
+    else if (now >= this.#nextAt) this.send(this.#counter % COMPLETE_EVERY === 0);
+  }
+
+  /** Says now what we have; `complete`: with all rows. */
+  send(complete: boolean): void {
+    const node = this.#node;
+    if (!node.transport.connected) return;
+    // What is announced should be on its way already.
+    node.publisher.release();
+    const now = node.world.monotonic();
+    const { vector } = node.replica;
+    const rows: Row[] = [];
+    if (complete) for (const [origin, seq] of vector.entries()) rows.push([node.origins.name(origin), seq]);
+    else for (const origin of node.changedRows) rows.push([node.origins.name(origin), vector.get(origin)]);
+    node.changedRows.clear();
+    const { digest, keys } = node.replica.summary();
+    node.send("hb", node.self, {
+      type: "heartbeat",
+      incarnation: node.self.incarnation,
+      node: node.self.node,
+      counter: ++this.#counter,
+      seq: vector.get(SELF),
+      wallMs: node.world.localTime(),
+      state: stateToTell(node),
+      vectorHash: vector.hash(node.origins),
+      digest,
+      keys,
+      complete,
+      rows,
+    });
+    if (complete) this.#completeAt = Number.POSITIVE_INFINITY;
+    this.#nextAt = now + node.heartbeatMs() * (0.9 + 0.2 * node.world.random());
+  }
+
+  /** Sends a complete heartbeat soon. */
+  sendSoon(): void {
+    const { world } = this.#node;
+    this.#completeAt = Math.min(this.#completeAt, world.monotonic() + ANSWER_JITTER_MS * world.random());
+  }
+
+  /** What another host says of itself. */
+  hear(heartbeat: Heartbeat): void {
+    const node = this.#node;
+    const now = node.world.monotonic();
+    const origin = node.origins.intern(heartbeat.incarnation);
+    const known = node.membership.get(heartbeat.incarnation) !== undefined;
+    const peer = node.membership.heard(heartbeat, origin, now, node.world.localTime());
+    if (peer === undefined) return;
+    peer.vector.raise(origin, heartbeat.seq);
+    for (const [name, seq] of heartbeat.rows) peer.vector.raise(node.origins.intern(name), seq);
+    if (!known && heartbeat.state !== "leaving") this.sendSoon();
+    if (heartbeat.state === "joining") this.sendSoon();
+    this.#lookForGaps(peer, now);
+    node.publisher.applied(peer.vector.get(SELF));
+    if (node.replica.vector.covers(origin, heartbeat.seq)) node.replica.closeCounters(origin, peer.vector);
+    this.#compare(peer, heartbeat, now);
+  }
+
+  #lookForGaps(peer: Peer, now: number): void {
+    const { replica, needs } = this.#node;
+    for (const [origin, seq] of peer.vector.entries()) {
+      if (origin !== SELF && seq > replica.vector.get(origin)) needs.want(origin, seq, now);
+    }
+  }
+
+  #compare(peer: Peer, heartbeat: Heartbeat, now: number): void {
+    const node = this.#node;
+    const ownHash = node.replica.vector.hash(node.origins);
+    if (peer.vector.includes(node.replica.vector)) peer.levelAt = now;
+    if (heartbeat.vectorHash !== ownHash) {
+      peer.differing = 0;
+      // A differing hash that no known row explains: some row of theirs has not reached us.
+      peer.unexplained = differs(peer, node) ? 0 : peer.unexplained + 1;
+      if (peer.unexplained < 2) return;
+      peer.unexplained = 0;
+      node.send("rq", peer, {
+        type: "rows-request",
+        incarnation: node.self.incarnation,
+        node: node.self.node,
+      });
+      return;
+    }
+    peer.levelAt = now;
+    peer.unexplained = 0;
+    if (
+      node.state !== "ready" ||
+      heartbeat.state !== "ready" ||
+      node.replica.summary().digest === heartbeat.digest
+    ) {
+      peer.differing = 0;
+      return;
+    }
+    peer.differing = peer.differingAt === ownHash ? peer.differing + 1 : 1;
+    peer.differingAt = ownHash;
+    if (peer.differing === 2) node.counts.divergences++;
+  }
+}
+
+/** Milliseconds between heartbeats among the hosts that are live now. */
+export function currentInterval(node: Node): number {
+  const configured = node.settings.heartbeatMs;
+  if (configured !== undefined) return configured;
+  const live = node.membership.live(node.world.monotonic(), liveTimeout(2_000)).length;
+  return heartbeatInterval(undefined, live + 1);
+}
+
+function differs(peer: Peer, node: Node): boolean {
+  const { vector } = node.replica;
+  return !(peer.vector.includes(vector) && vector.includes(peer.vector));
+}
+
+function stateToTell(node: Node): PeerState {
+  if (node.state === "leaving" || node.state === "closed") return "leaving";
+  return node.state === "ready" ? "ready" : "joining";
+}

@@ -1,0 +1,81 @@
+/**
+ * How a starting host becomes ready: it listens for others, takes over what one of them has, and is ready
+ * once it has applied all that the ready hosts had when it asked. With nobody there it is the first; if
+ * several start at once the one with the smallest incarnation goes first.
+ */
+import { VersionVector } from "../causality/version-vector.ts";
+import type { CatchUp } from "./catch-up.ts";
+import { liveTimeout, type Peer } from "./membership.ts";
+import type { Node } from "./node.ts";
+
+/** After the first ready host was heard, others get this long to answer too, milliseconds. */
+const GATHER_MS = 100;
+/** A joiner waits this many times `joinWait` for a smaller one to go first. */
+const PATIENCE = 5;
+
+export class Join {
+  readonly #node: Node;
+  readonly #catchUp: CatchUp;
+  readonly #ready: () => void;
+  #startedAt = 0;
+  #readyHeardAt: number | undefined;
+  #installedBefore = 0;
+  #target: VersionVector | undefined;
+  #targetAt = 0;
+
+  constructor(node: Node, catchUp: CatchUp, ready: () => void) {
+    this.#node = node;
+    this.#catchUp = catchUp;
+    this.#ready = ready;
+  }
+
+  begin(): void {
+    this.#node.state = "joining";
+    this.#startedAt = this.#node.world.monotonic();
+    this.#readyHeardAt = undefined;
+    this.#installedBefore = this.#node.counts.snapshotsInstalled;
+    this.#target = undefined;
+  }
+
+  /** Whether this join has taken over a snapshot: until then there is no point in asking for replays. */
+  get synced(): boolean {
+    return this.#node.counts.snapshotsInstalled > this.#installedBefore;
+  }
+
+  tick(now: number): void {
+    if (this.#node.state !== "joining") return;
+    const live = this.#node.membership.live(now, liveTimeout(this.#node.heartbeatMs()));
+    const ready = live.filter((peer) => peer.state === "ready");
+    if (ready.length === 0) {
+      this.#alone(live, now);
+      return;
+    }
+    this.#readyHeardAt ??= now;
+    const gathered = now - this.#readyHeardAt >= Math.min(GATHER_MS, this.#node.settings.joinWaitMs);
+    if (gathered) this.#catchUpWith(ready, now);
+  }
+
+  #alone(live: readonly Peer[], now: number): void {
+    const { self, settings } = this.#node;
+    const waited = now - this.#startedAt;
+    if (waited < settings.joinWaitMs) return;
+    const first = live.every((peer) => self.incarnation < peer.incarnation);
+    if (first || waited >= PATIENCE * settings.joinWaitMs) this.#ready();
+  }
+
+  #catchUpWith(ready: readonly Peer[], now: number): void {
+    const { vector } = this.#node.replica;
+    // What was asked of hosts that have died since may be nowhere: look again from time to time.
+    if (this.#target === undefined || now - this.#targetAt > 1_000) {
+      this.#target = new VersionVector();
+      for (const peer of ready) this.#target.merge(peer.vector);
+      this.#targetAt = now;
+    }
+    if (vector.includes(this.#target)) {
+      this.#ready();
+      return;
+    }
+    // A snapshot first, the tail after it by replay.
+    if (!this.synced && !this.#catchUp.pulling) this.#catchUp.startSync();
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * What this host knows of the others: who is live, how far each has come, how its clock differs. Nothing
+ * here decides about data; a host believed dead that speaks again is simply live again.
+ */
+import { VersionVector } from "../causality/version-vector.ts";
+import type { Heartbeat, PeerState } from "./messages.ts";
+
+export interface Peer {
+  readonly node: string;
+  readonly incarnation: string;
+  /** Its index among the origins. */
+  readonly origin: number;
+  /** What it has reported as applied. */
+  readonly vector: VersionVector;
+  state: PeerState;
+  counter: number;
+  /** Monotonic milliseconds. */
+  lastSeen: number;
+  vectorHash: string;
+  digest: string;
+  keys: number;
+  /** Newest clock differences, its minus ours, milliseconds. Delay only ever makes them smaller. */
+  readonly offsets: number[];
+  /** Heartbeats in a row whose differing hash no known row explained. */
+  unexplained: number;
+  /** Vector hash at which its digest differed from ours, and how often in a row. */
+  differingAt: string;
+  differing: number;
+  /** Monotonic milliseconds when it last had everything we had. */
+  levelAt: number;
+}
+
+const OFFSET_SAMPLES = 8;
+
+export class Membership {
+  readonly #peers = new Map<string, Peer>();
+
+  get(incarnation: string): Peer | undefined {
+    return this.#peers.get(incarnation);
+  }
+
+  all(): Iterable<Peer> {
+    return this.#peers.values();
+  }
+
+  /** Notes a heartbeat. `undefined`: it is older than one already heard. */
+  heard(heartbeat: Heartbeat, origin: number, now: number, wallMs: number): Peer | undefined {
+    let peer = this.#peers.get(heartbeat.incarnation);
+    if (peer === undefined) {
+      peer = newPeer(heartbeat, origin, now);
+      this.#peers.set(heartbeat.incarnation, peer);
+    }
+    if (heartbeat.counter <= peer.counter) return undefined;
+    peer.counter = heartbeat.counter;
+    peer.lastSeen = now;
+    // A goodbye is final, whatever arrives late.
+    if (peer.state !== "leaving") peer.state = heartbeat.state;
+    peer.vectorHash = heartbeat.vectorHash;
+    peer.digest = heartbeat.digest;
+    peer.keys = heartbeat.keys;
+    peer.offsets.push(heartbeat.wallMs - wallMs);
+    if (peer.offsets.length > OFFSET_SAMPLES) peer.offsets.shift();
+    return peer;
+  }
+
+  /** Hosts heard from within `timeoutMs` that have not said goodbye. */
+  live(now: number, timeoutMs: number): Peer[] {
+    const live: Peer[] = [];
+    for (const peer of this.#peers.values()) if (isLive(peer, now, timeoutMs)) live.push(peer);
+    return live;
+  }
+
+  /** Forgets hosts that have been gone for `afterMs`; their rows stay with everybody who applied them. */
+  forget(now: number, afterMs: number): void {
+    for (const [incarnation, peer] of this.#peers) {
+      if (now - peer.lastSeen > afterMs) this.#peers.delete(incarnation);
+    }
+  }
+}
+
+export function isLive(peer: Peer, now: number, timeoutMs: number): boolean {
+  return peer.state !== "leaving" && now - peer.lastSeen <= timeoutMs;
+}
+
+/** Without a heartbeat for this long a host is not asked any more, in milliseconds. */
+export function liveTimeout(heartbeatMs: number): number {
+  return 3 * heartbeatMs + 1_000;
+}
+
+/** Without a heartbeat for this long a host's duties pass to others, in milliseconds. */
+export function deadTimeout(heartbeatMs: number): number {
+  return Math.max(10_000, 2 * liveTimeout(heartbeatMs));
+}
+
+/** How often to send a heartbeat among `hosts`: so that all of them together stay cheap. */
+export function heartbeatInterval(configuredMs: number | undefined, hosts: number): number {
+  return configuredMs ?? Math.max(1_000, 50 * hosts);
+}
+
+/** Its clock minus ours: the largest sample, for that had the least delay. */
+export function clockOffset(peer: Peer): number {
+  return peer.offsets.length === 0 ? 0 : Math.max(...peer.offsets);
+}
+
+/** The median of our clock (0) and the others' differences: what to add to ours for fleet time. */
+export function medianOffset(peers: readonly Peer[]): number {
+  const offsets = [0, ...peers.map(clockOffset)].sort((left, right) => left - right);
+  const middle = offsets.length >> 1;
+  return offsets.length % 2 === 1 ? offsets[middle]! : (offsets[middle - 1]! + offsets[middle]!) / 2;
+}
+
+/** Ranks hosts for a duty, the same on every host: highest random weight (Thaler and Ravishankar, 1996). */
+export function rendezvousRank(duty: string, self: string, hosts: readonly string[]): number {
+  const own = weight(duty, self);
+  let rank = 0;
+  for (const host of hosts) {
+    const theirs = weight(duty, host);
+    if (theirs > own || (theirs === own && host > self)) rank++;
+  }
+  return rank;
+}
+
+function weight(duty: string, host: string): number {
+  let hash = 0x811c9dc5;
+  const text = `${duty}\n${host}`;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return (hash ^ (hash >>> 13)) >>> 0;
+}
+
+function newPeer(heartbeat: Heartbeat, origin: number, now: number): Peer {
+  return {
+    node: heartbeat.node,
+    incarnation: heartbeat.incarnation,
+    origin,
+    vector: new VersionVector(),
+    state: heartbeat.state,
+    counter: -1,
+    lastSeen: now,
+    vectorHash: "",
+    digest: "",
+    keys: 0,
+    offsets: [],
+    unexplained: 0,
+    differingAt: "",
+    differing: 0,
+    levelAt: now,
+  };
+}

@@ -1,0 +1,109 @@
+/** What the parts of replication share: the host they work for and what it holds. */
+import type { Origins } from "../causality/origins.ts";
+import type { VersionVector } from "../causality/version-vector.ts";
+import type { ReplicatedEvent } from "../crdt/event.ts";
+import type { TidemarkError } from "../errors.ts";
+import type { EventLog } from "../log/event-log.ts";
+import type { Channel, HostAddress, Transport } from "../transport/transport.ts";
+import type { ValueLimits } from "./event-codec.ts";
+import type { ChunkHeader } from "./image-codec.ts";
+import type { Inbox } from "./inbox.ts";
+import type { Membership } from "./membership.ts";
+import type { Message } from "./messages.ts";
+import type { Publisher } from "./publisher.ts";
+import type { Needs } from "./recovery.ts";
+import type { ImageSource } from "./state-sync.ts";
+
+/** What replication needs of the data; the store fits. Every method is synchronous. */
+export interface Replica {
+  readonly vector: VersionVector;
+  /** Applies the next event of its origin. */
+  apply(event: ReplicatedEvent): void;
+  summary(): { readonly digest: string; readonly keys: number };
+  /** 4,096 bucket digests, `undefined` without data. */
+  bucketDigests(): Int32Array | undefined;
+  openImage(seen: VersionVector, digests: Int32Array | undefined): ImageSource;
+  /** Installs a whole image that was asked for when `seen` was our vector. Returns the events gained. */
+  installImage(chunks: readonly ChunkHeader[], seen: VersionVector): number;
+  /** Closes counter segments of an owner whose resets are within what it has reported. */
+  closeCounters(owner: number, reported: VersionVector): void;
+}
+
+/** The clocks and chances replication uses; a `World` fits. */
+export interface Surroundings {
+  /** Wall clock, milliseconds since 1970. */
+  now(): number;
+  /** As `now`, but without jumps: what is compared between hosts. */
+  localTime(): number;
+  monotonic(): number;
+  random(): number;
+  defer(task: () => void): void;
+}
+
+export interface ReplicationSettings extends ValueLimits {
+  readonly namespace: string;
+  readonly heartbeatMs: number | undefined;
+  readonly joinWaitMs: number;
+  readonly frameBytes: number;
+  readonly chunkBytes: number;
+  readonly inboxBytes: number;
+  readonly logBytes: number;
+  readonly maxUnconfirmedBytes: number;
+}
+
+export type NodeState = "connecting" | "joining" | "ready" | "fenced" | "leaving" | "closed";
+
+export interface Counts {
+  framesSent: number;
+  framesReceived: number;
+  bytesSent: number;
+  bytesReceived: number;
+  eventsApplied: number;
+  replaysRequested: number;
+  replaysServed: number;
+  snapshotsInstalled: number;
+  duplicates: number;
+  reordered: number;
+  rejected: number;
+  dropped: number;
+  divergences: number;
+  disconnects: number;
+}
+
+export interface Repair {
+  readonly kind: "replay" | "snapshot";
+  /** Wall clock, milliseconds since 1970. */
+  readonly at: number;
+  /** Incarnation it came from. */
+  readonly from: string;
+  readonly events: number;
+  readonly tookMs: number;
+}
+
+/** The shared ground. */
+export interface Node {
+  readonly self: HostAddress;
+  readonly settings: ReplicationSettings;
+  readonly world: Surroundings;
+  readonly transport: Transport;
+  readonly origins: Origins;
+  readonly replica: Replica;
+  readonly log: EventLog;
+  readonly inbox: Inbox;
+  readonly needs: Needs;
+  readonly membership: Membership;
+  readonly publisher: Publisher;
+  readonly counts: Counts;
+  state: NodeState;
+  fence: TidemarkError | undefined;
+  lastRepair: Repair | undefined;
+  /** Origins whose row changed since the last heartbeat. */
+  readonly changedRows: Set<number>;
+  /** Sends a message, in pieces if it is too large for the network. */
+  send(channel: Channel, to: HostAddress, message: Message): void;
+  sendBytes(channel: Channel, to: HostAddress, bytes: Uint8Array): void;
+  /** Milliseconds between heartbeats now. */
+  heartbeatMs(): number;
+}
+
+export const SELF = 0;

@@ -1,0 +1,317 @@
+/**
+ * Replication of one host: publish, receive, tick. Control flow only; what to do is decided by the parts
+ * (`publisher`, `receiver`, `responder`, `heartbeats`, `join`, `catch-up`), and PROTOCOL.md is the wire.
+ */
+import type { Origins } from "../causality/origins.ts";
+import type { ReplicatedEvent } from "../crdt/event.ts";
+import { TidemarkError } from "../errors.ts";
+import { EventLog } from "../log/event-log.ts";
+import type { Channel, HostAddress, Transport, TransportListener } from "../transport/transport.ts";
+import { CatchUp } from "./catch-up.ts";
+import { cut } from "./fragments.ts";
+import { ACK_REQUESTED, type Frame, FrameBuilder } from "./frame.ts";
+import { currentInterval, Heartbeats } from "./heartbeats.ts";
+import { encodeChunk } from "./image-codec.ts";
+import { Inbox } from "./inbox.ts";
+import { Join } from "./join.ts";
+import { deadTimeout, liveTimeout, Membership, type Peer, rendezvousRank } from "./membership.ts";
+import { encodeMessage } from "./messages.ts";
+import {
+  type Counts,
+  type Node,
+  type Replica,
+  type ReplicationSettings,
+  SELF,
+  type Surroundings,
+} from "./node.ts";
+import { Publisher } from "./publisher.ts";
+import { Receiver } from "./receiver.ts";
+import { Needs } from "./recovery.ts";
+import { Responder } from "./responder.ts";
+import { Donor } from "./state-sync.ts";
+import { Waits } from "./waits.ts";
+
+/** How long frames are kept for replays. */
+const LOG_AGE_MS = 15 * 60_000;
+/** Own frames are confirmed at least this often while there are any, milliseconds. */
+const CONFIRM_MS = 20;
+/** A tick this late means that the host was paused: it compares notes at once. */
+const PAUSE_MS = 1_000;
+/** Hosts gone this long are forgotten, their data never. */
+const FORGET_MS = 10 * 60_000;
+
+export interface ReplicatorOptions {
+  readonly self: HostAddress;
+  readonly settings: ReplicationSettings;
+  readonly world: Surroundings;
+  readonly transport: Transport;
+  readonly origins: Origins;
+  readonly replica: Replica;
+}
+
+export class Replicator {
+  readonly node: Node;
+  readonly waits: Waits;
+  readonly donor: Donor;
+  readonly #catchUp: CatchUp;
+  readonly #heartbeats: Heartbeats;
+  readonly #join: Join;
+  readonly #receiver: Receiver;
+  #fragments = 0;
+  #releasing = false;
+  #lastTick: number;
+  #confirmAt = 0;
+  #sweepAt = 0;
+
+  constructor({ self, settings, world, transport, origins, replica }: ReplicatorOptions) {
+    const builder = new FrameBuilder(settings.namespace, origins);
+    const log = new EventLog({ maxBytes: settings.logBytes, maxAgeMs: LOG_AGE_MS });
+    this.waits = new Waits(() => world.monotonic());
+    const publisher = new Publisher(builder, settings.frameBytes, {
+      connected: () => transport.connected && this.node.state !== "fenced",
+      publish: (frame) => this.#publish(frame),
+      flush: (done) => transport.flush(done),
+      framed: (frame) => log.append(SELF, { ...frame, at: world.monotonic() }),
+      confirmed: () => this.waits.look(),
+    });
+    this.node = {
+      self,
+      settings,
+      world,
+      transport,
+      origins,
+      replica,
+      log,
+      inbox: new Inbox(settings.inboxBytes),
+      needs: new Needs(),
+      membership: new Membership(),
+      publisher,
+      counts: noCounts(),
+      state: "connecting",
+      fence: undefined,
+      lastRepair: undefined,
+      changedRows: new Set(),
+      send: (channel, to, message) =>
+        this.#sendBytes(channel, to, encodeMessage(message, settings.namespace)),
+      sendBytes: (channel, to, bytes) => this.#sendBytes(channel, to, bytes),
+      heartbeatMs: () => currentInterval(this.node),
+    };
+    this.donor = new Donor(settings.chunkBytes, (session, index, source, buckets) =>
+      encodeChunk(
+        {
+          session,
+          index,
+          last: source.done,
+          vector: source.vector,
+          buckets,
+          pending: source.done ? source.pending : [],
+        },
+        settings.namespace,
+        origins,
+      ),
+    );
+    this.#catchUp = new CatchUp(this.node, () => this.#receiver.drainAll());
+    this.#heartbeats = new Heartbeats(this.node);
+    this.#join = new Join(this.node, this.#catchUp, () => this.#becameReady());
+    this.#receiver = new Receiver(this.node, {
+      catchUp: this.#catchUp,
+      heartbeats: this.#heartbeats,
+      responder: new Responder(this.node, this.donor, this.#heartbeats),
+      waits: this.waits,
+    });
+    this.#lastTick = world.monotonic();
+  }
+
+  start(): void {
+    this.node.transport.start(this.node.self, this.#listener());
+  }
+
+  /** Takes over an own event that was just applied; it leaves at the end of the turn. */
+  wrote(event: ReplicatedEvent): void {
+    this.node.publisher.add(event);
+    this.node.changedRows.add(SELF);
+  }
+
+  /** The end of one command: all its events travel in one frame. */
+  endCommand(): void {
+    this.node.publisher.endCommand();
+    if (this.#releasing || !this.node.publisher.open) return;
+    this.#releasing = true;
+    this.node.world.defer(() => {
+      this.#releasing = false;
+      this.node.publisher.release();
+    });
+  }
+
+  /** Asks the others to say at once what they have applied. */
+  requestAcknowledgement(): void {
+    this.node.publisher.requestAcknowledgement(ACK_REQUESTED);
+    this.endCommand();
+  }
+
+  /** Asks the server to confirm now. */
+  confirm(): void {
+    this.node.publisher.release();
+    this.node.publisher.confirm();
+  }
+
+  /** How many other hosts have reported to have applied our event `seq`. */
+  appliedBy(seq: number): number {
+    let hosts = 0;
+    for (const peer of this.node.membership.all()) if (peer.vector.covers(SELF, seq)) hosts++;
+    return hosts;
+  }
+
+  /** Whether an origin's host has been silent so long that others take over its duties. */
+  isDead(origin: number): boolean {
+    const peer = this.node.membership.get(this.node.origins.name(origin));
+    if (peer === undefined) return true;
+    if (peer.state === "leaving") return true;
+    return this.node.world.monotonic() - peer.lastSeen > deadTimeout(this.node.heartbeatMs());
+  }
+
+  /** Hosts that are live now. */
+  livePeers(): Peer[] {
+    return this.node.membership.live(this.node.world.monotonic(), liveTimeout(this.node.heartbeatMs()));
+  }
+
+  /** Our place among the live ready hosts for the duties of a dead one; 0 is first. */
+  rankFor(origin: number): number {
+    const hosts = this.livePeers().filter((peer) => peer.state === "ready");
+    const names = hosts.map((peer) => peer.incarnation);
+    return rendezvousRank(this.node.origins.name(origin), this.node.self.incarnation, names);
+  }
+
+  /** Our own clock was set: what we measured of the others' moves the other way. */
+  clockMoved(ms: number): void {
+    for (const { offsets } of this.node.membership.all()) {
+      for (let i = 0; i < offsets.length; i++) offsets[i]! -= ms;
+    }
+  }
+
+  /** Messages given up because a queue was full. */
+  get droppedMessages(): number {
+    return this.#receiver.dropped;
+  }
+
+  /** The heartbeat of everything: called every 20 ms. */
+  tick(): void {
+    const { node } = this;
+    const now = node.world.monotonic();
+    const late = now - this.#lastTick > PAUSE_MS;
+    this.#lastTick = now;
+    if (node.state === "closed") return;
+    if (now >= this.#confirmAt) {
+      this.#confirmAt = now + CONFIRM_MS;
+      node.publisher.confirm();
+    }
+    if (late) this.#heartbeats.send(true);
+    else this.#heartbeats.tick(now);
+    this.#join.tick(now);
+    this.#catchUp.tick(node.state !== "joining" || this.#join.synced);
+    this.waits.look();
+    if (now < this.#sweepAt) return;
+    this.#sweepAt = now + 1_000;
+    node.log.expire(now);
+    this.donor.expire(now);
+    node.membership.forget(now, FORGET_MS);
+    this.#dropFinals(now);
+  }
+
+  /** Tells the others that we leave, and that they need not wait for more of ours. */
+  sayGoodbye(): void {
+    this.node.state = "leaving";
+    this.#heartbeats.send(true);
+  }
+
+  stop(): void {
+    this.node.state = "closed";
+    this.donor.endAll();
+    this.#catchUp.reset();
+    this.waits.rejectAll(new TidemarkError("CLOSED", "this host was closed; open a new one"));
+  }
+
+  #listener(): TransportListener {
+    return {
+      connected: () => this.#connected(),
+      disconnected: () => {
+        this.node.counts.disconnects++;
+        this.#catchUp.reset();
+      },
+      received: (channel, address, bytes) => this.#receiver.receive(channel, address, bytes),
+      refused: (error) => this.#fence(error),
+    };
+  }
+
+  #connected(): void {
+    const { node } = this;
+    if (node.state === "closed") return;
+    node.fence = undefined;
+    if (node.state === "connecting" || node.state === "fenced") this.#join.begin();
+    node.publisher.reconnected();
+    node.needs.resetBackOff(node.world.monotonic());
+    this.#heartbeats.send(true);
+  }
+
+  /** The server refuses us something: not ready, and saying so, until a reconnect shows otherwise. */
+  #fence(error: TidemarkError): void {
+    if (this.node.state === "closed") return;
+    this.node.fence = error;
+    this.node.state = "fenced";
+    this.waits.look();
+  }
+
+  #becameReady(): void {
+    this.node.state = "ready";
+    this.#heartbeats.send(true);
+    this.waits.look();
+  }
+
+  #publish(frame: Frame): void {
+    this.node.counts.framesSent++;
+    this.#sendBytes("ev", this.node.self, frame.bytes);
+  }
+
+  #sendBytes(channel: Channel, to: HostAddress, bytes: Uint8Array): void {
+    const { transport, counts, self, settings } = this.node;
+    counts.bytesSent += bytes.length;
+    if (bytes.length <= transport.maxMessageBytes) {
+      transport.publish(channel, to, bytes);
+      return;
+    }
+    const pieces = cut(bytes, self.incarnation, ++this.#fragments, transport.maxMessageBytes);
+    for (const piece of pieces) transport.publish(channel, to, encodeMessage(piece, settings.namespace));
+  }
+
+  /**
+   * The tail of a host that died with a hole in it: nobody alive has what is missing, so what lies beyond
+   * it can never be applied and is dropped everywhere.
+   */
+  #dropFinals(now: number): void {
+    const { needs, membership, inbox, origins } = this.node;
+    for (const need of needs.all()) {
+      if (now - need.since < FORGET_MS || membership.get(origins.name(need.origin)) !== undefined) continue;
+      inbox.drop(need.origin);
+      needs.satisfied(need.origin);
+    }
+  }
+}
+
+function noCounts(): Counts {
+  return {
+    framesSent: 0,
+    framesReceived: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    eventsApplied: 0,
+    replaysRequested: 0,
+    replaysServed: 0,
+    snapshotsInstalled: 0,
+    duplicates: 0,
+    reordered: 0,
+    rejected: 0,
+    dropped: 0,
+    divergences: 0,
+    disconnects: 0,
+  };
+}

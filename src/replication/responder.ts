@@ -1,0 +1,90 @@
+/** Answers what other hosts ask: replays from the log or the inbox, snapshots chunk by chunk, all rows. */
+import { VersionVector } from "../causality/version-vector.ts";
+import { BUCKETS } from "../crdt/digest.ts";
+import type { HostAddress } from "../transport/transport.ts";
+import { decodeDigests, REPLAY_BYTES } from "./catch-up.ts";
+import type { Heartbeats } from "./heartbeats.ts";
+import type { Message, ReplayRequest, SyncRequest } from "./messages.ts";
+import { type Node, SELF } from "./node.ts";
+import type { Donor } from "./state-sync.ts";
+import { TokenBuckets } from "./token-buckets.ts";
+
+export class Responder {
+  readonly #node: Node;
+  readonly #donor: Donor;
+  readonly #heartbeats: Heartbeats;
+  readonly #budget: TokenBuckets;
+
+  constructor(node: Node, donor: Donor, heartbeats: Heartbeats) {
+    this.#node = node;
+    this.#donor = donor;
+    this.#heartbeats = heartbeats;
+    this.#budget = new TokenBuckets(() => node.world.monotonic());
+  }
+
+  answer(message: Message): void {
+    const { membership, world } = this.#node;
+    // Only hosts that we have heard of are answered, and only at the address they announced.
+    const peer = membership.get(message.incarnation);
+    if (peer === undefined) return;
+    const now = world.monotonic();
+    switch (message.type) {
+      case "replay-request":
+        this.#replay(peer, message);
+        return;
+      case "sync-request": {
+        const open = this.#donor.has(message.session) || this.#openSession(message, now);
+        this.#sendChunk(peer, message.session, open ? this.#donor.chunk(message.session, 0, now) : undefined);
+        return;
+      }
+      case "chunk-request":
+        this.#sendChunk(peer, message.session, this.#donor.chunk(message.session, message.index, now));
+        return;
+      case "rows-request":
+        this.#heartbeats.sendSoon();
+        return;
+      default:
+        // An answer does not belong on the channel of requests.
+        this.#node.counts.rejected++;
+    }
+  }
+
+  #sendChunk(peer: HostAddress, session: string, chunk: Uint8Array | undefined): void {
+    const { incarnation } = this.#node.self;
+    if (chunk !== undefined) this.#node.sendBytes("rp", peer, chunk);
+    else this.#node.send("rp", peer, { type: "sync-refusal", incarnation, session });
+  }
+
+  #openSession(message: SyncRequest, now: number): boolean {
+    const { origins, replica, state } = this.#node;
+    if (state !== "ready" && state !== "leaving") return false;
+    const seen = new VersionVector();
+    for (const [name, seq] of message.seen) seen.raise(origins.intern(name), seq);
+    const digests = decodeDigests(message.digests, BUCKETS);
+    return this.#donor.open(message.session, () => replica.openImage(seen, digests), now);
+  }
+
+  #replay(peer: HostAddress, request: ReplayRequest): void {
+    const { origins, log, inbox, replica, self, publisher, counts } = this.#node;
+    const { incarnation } = self;
+    const origin = origins.find(request.origin);
+    if (origin === SELF) publisher.release();
+    const frames =
+      origin === undefined
+        ? []
+        : (log.since(origin, request.first, REPLAY_BYTES) ??
+          inbox.since(origin, request.first, REPLAY_BYTES));
+    if (frames.length > 0) {
+      const bytes = frames.map((frame) => frame.bytes);
+      const size = bytes.reduce((sum, each) => sum + each.length, 0);
+      // Beyond the budget the request goes unanswered: the asker backs off and asks again, here or elsewhere.
+      if (!this.#budget.take(peer.incarnation, size)) return;
+      counts.replaysServed++;
+      this.#node.send("rp", peer, { type: "replay", incarnation, origin: request.origin, frames: bytes });
+      return;
+    }
+    const reason =
+      origin !== undefined && replica.vector.covers(origin, request.first) ? "trimmed" : "unknown";
+    this.#node.send("rp", peer, { type: "replay-refusal", incarnation, origin: request.origin, reason });
+  }
+}

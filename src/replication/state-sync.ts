@@ -1,0 +1,151 @@
+/**
+ * Taking over an exact image of another host's state, and giving one. The taker pulls chunk by chunk and
+ * keeps them unread until it has all; only then, in one step, it installs them. A mixture of a donor's
+ * states, or half of one, would leave effects of events behind that may exist nowhere else.
+ */
+import type { VersionVector } from "../causality/version-vector.ts";
+import type { PendingItem } from "../crdt/pending-removals.ts";
+import type { ChunkHeader, ImageBucket } from "./image-codec.ts";
+
+const RETRY_MS = 400;
+const MAX_TRIES = 6;
+/** A session that nobody pulls from is given up. */
+const IDLE_MS = 20_000;
+/** Snapshots served at a time. */
+export const MAX_SESSIONS = 2;
+
+/** A source of image buckets; the store's session fits. */
+export interface ImageSource {
+  readonly vector: VersionVector;
+  readonly pending: readonly PendingItem[];
+  readonly done: boolean;
+  take(maxBytes: number): ImageBucket[];
+  end(): void;
+}
+
+/** A snapshot being taken over. */
+export interface Pull {
+  readonly session: string;
+  /** Incarnation of the donor. */
+  readonly donor: string;
+  readonly seen: VersionVector;
+  /** The bucket digests of the instant of asking, encoded; sent again if the first request is lost. */
+  readonly digests: Uint8Array;
+  readonly chunks: ChunkHeader[];
+  readonly startedAt: number;
+  tries: number;
+  retryAt: number;
+}
+
+export function startPull(
+  session: string,
+  donor: string,
+  seen: VersionVector,
+  digests: Uint8Array,
+  now: number,
+): Pull {
+  return { session, donor, seen, digests, chunks: [], startedAt: now, tries: 0, retryAt: now + RETRY_MS };
+}
+
+/** What to do with a pull at `now`: nothing yet, ask again for the chunk it waits for, or give it up. */
+export function pullStep(pull: Pull, now: number): "wait" | "retry" | "abandon" {
+  if (now < pull.retryAt) return "wait";
+  if (pull.tries >= MAX_TRIES) return "abandon";
+  pull.tries++;
+  pull.retryAt = now + RETRY_MS * (pull.tries + 1);
+  return "retry";
+}
+
+/** Notes a chunk. False: not the one that is waited for. Keeps a copy. */
+export function takeChunk(pull: Pull, chunk: ChunkHeader, now: number): boolean {
+  if (chunk.session !== pull.session || chunk.index !== pull.chunks.length) return false;
+  pull.chunks.push({ ...chunk, body: new Uint8Array(chunk.body) });
+  pull.tries = 0;
+  pull.retryAt = now + RETRY_MS;
+  return true;
+}
+
+interface Session {
+  readonly source: ImageSource;
+  /** The last two chunks, for those whose answer was lost. */
+  readonly recent: Map<number, Uint8Array>;
+  next: number;
+  usedAt: number;
+}
+
+/** The snapshots a host is giving. */
+export class Donor {
+  readonly #sessions = new Map<string, Session>();
+  readonly #encode: (
+    session: string,
+    index: number,
+    source: ImageSource,
+    buckets: ImageBucket[],
+  ) => Uint8Array;
+  readonly #chunkBytes: number;
+  #served = 0;
+
+  constructor(
+    chunkBytes: number,
+    encode: (session: string, index: number, source: ImageSource, buckets: ImageBucket[]) => Uint8Array,
+  ) {
+    this.#chunkBytes = chunkBytes;
+    this.#encode = encode;
+  }
+
+  /** Snapshots given to the end. */
+  get served(): number {
+    return this.#served;
+  }
+
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  has(session: string): boolean {
+    return this.#sessions.has(session);
+  }
+
+  /** Begins a session. False: too many already. */
+  open(session: string, source: () => ImageSource, now: number): boolean {
+    if (this.#sessions.size >= MAX_SESSIONS) return false;
+    this.#sessions.set(session, { source: source(), recent: new Map(), next: 0, usedAt: now });
+    return true;
+  }
+
+  /** A chunk: the next one, or one of the last two again; `undefined` for any other. */
+  chunk(id: string, index: number, now: number): Uint8Array | undefined {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return undefined;
+    session.usedAt = now;
+    const known = session.recent.get(index);
+    if (known !== undefined) return known;
+    if (index !== session.next || session.source.done) return undefined;
+    const buckets = session.source.take(this.#chunkBytes);
+    if (session.source.done) this.#served++;
+    const bytes = this.#encode(id, index, session.source, buckets);
+    session.recent.set(index, bytes);
+    session.recent.delete(index - 2);
+    session.next++;
+    return bytes;
+  }
+
+  /** Gives up sessions that nobody pulls from. */
+  expire(now: number): void {
+    for (const [id, session] of this.#sessions) {
+      // A finished one is only kept for a lost last chunk.
+      const limit = session.source.done ? 10 * RETRY_MS : IDLE_MS;
+      if (now - session.usedAt > limit) this.#end(id, session);
+    }
+  }
+
+  /** Ends all: our own state is about to be replaced, or we are closing. */
+  endAll(): void {
+    for (const [id, session] of this.#sessions) this.#end(id, session);
+  }
+
+  #end(id: string, session: Session): void {
+    session.source.end();
+    this.#sessions.delete(id);
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * An exact image of the data as of one vector, taken bucket by bucket while writes go on: whatever is
+ * removed or changed in a bucket that was not yet taken is first set aside (entry-level copy-on-write).
+ * The reader of an image sees what this host held at one instant, never a mixture; a mixture would lose
+ * convergence if this host died (`docs/ARCHITECTURE.md`, "State sync").
+ */
+import type { VersionVector } from "../causality/version-vector.ts";
+import type { CounterCell } from "../crdt/counter-cell.ts";
+import { BUCKETS, bucketOf, dotHash, hashContent, hashKey, LOW_SALT } from "../crdt/digest.ts";
+import type { Entry } from "../crdt/entry.ts";
+import type { PendingItem } from "../crdt/pending-removals.ts";
+import { valueByteLength } from "../crdt/values.ts";
+import type { Shard } from "./shard.ts";
+import { plainEntry, type Store } from "./store.ts";
+
+/** One bucket of an image. */
+export interface BucketImage {
+  readonly bucket: number;
+  /** Entries that the asking host had not seen. */
+  readonly entries: readonly { readonly key: string; readonly entry: Entry }[];
+  /** Dots of live entries that it had seen, flat; `null`: exactly those it held when it asked. */
+  readonly seen: readonly number[] | null;
+  readonly cells: readonly { readonly key: string; readonly cell: CounterCell }[];
+}
+
+export class ImageSession {
+  /** The vector that the image is of. */
+  readonly vector: VersionVector;
+  /** Removals waiting at that instant. */
+  readonly pending: readonly PendingItem[];
+  readonly #store: Store;
+  readonly #seen: VersionVector;
+  readonly #digests: Int32Array | undefined;
+  #next = 0;
+  /** Entries removed since, by bucket. */
+  readonly #limbo = new Map<number, { key: string; entry: Entry }[]>();
+  /** Segments changed since as they were, by bucket and segment; `null`: there was none. */
+  readonly #preimages = new Map<number, Map<string, { key: string; cell: CounterCell | null }>>();
+  #plan: { shard: Shard; slots: Uint32Array; starts: Uint32Array } | undefined;
+
+  /** `seen`: the asking host's vector; `digests`: its bucket digests at that moment, if it has data. */
+  constructor(store: Store, seen: VersionVector, digests: Int32Array | undefined) {
+    this.#store = store;
+    this.vector = store.vector.copy();
+    this.pending = [...store.pending.removals()];
+    this.#seen = seen;
+    this.#digests = digests;
+    store.sessions.add(this);
+  }
+
+  get done(): boolean {
+    return this.#next >= BUCKETS;
+  }
+
+  /** The share of buckets taken, 0 to 1. */
+  get progress(): number {
+    return this.#next / BUCKETS;
+  }
+
+  /** The next buckets, about `maxBytes` of them, at least one; buckets with nothing to say are left out. */
+  take(maxBytes: number): BucketImage[] {
+    const images: BucketImage[] = [];
+    let bytes = 0;
+    while (!this.done && bytes < maxBytes) {
+      const image = this.#takeBucket(this.#next);
+      this.#limbo.delete(this.#next);
+      this.#preimages.delete(this.#next);
+      this.#next++;
+      if (image === undefined) continue;
+      images.push(image);
+      bytes += weigh(image);
+    }
+    if (this.done) this.end();
+    return images;
+  }
+
+  /** Stops listening; for sessions that are given up. */
+  end(): void {
+    this.#store.sessions.delete(this);
+    this.#limbo.clear();
+    this.#preimages.clear();
+    this.#plan = undefined;
+  }
+
+  /** An entry is about to be gone. */
+  entryRemoved(key: string, keyHash: number, entry: Entry): void {
+    const bucket = bucketOf(keyHash);
+    if (bucket < this.#next || !this.vector.covers(entry.origin, entry.seq)) return;
+    const limbo = this.#limbo.get(bucket);
+    if (limbo === undefined) this.#limbo.set(bucket, [{ key, entry }]);
+    else limbo.push({ key, entry });
+  }
+
+  /** A counter segment is about to change, or to be made (`cell` undefined). */
+  cellChanging(
+    key: string,
+    keyHash: number,
+    origin: number,
+    segment: number,
+    cell: CounterCell | undefined,
+  ): void {
+    const bucket = bucketOf(keyHash);
+    if (bucket < this.#next) return;
+    let preimages = this.#preimages.get(bucket);
+    if (preimages === undefined) {
+      preimages = new Map();
+      this.#preimages.set(bucket, preimages);
+    }
+    const id = segmentId(key, origin, segment);
+    if (!preimages.has(id)) preimages.set(id, { key, cell: cell === undefined ? null : { ...cell } });
+  }
+
+  #takeBucket(bucket: number): BucketImage | undefined {
+    const entries: { key: string; entry: Entry }[] = [];
+    const seen: number[] = [];
+    const cells: { key: string; cell: CounterCell }[] = [];
+    let digest = 0;
+    const visit = (key: string, entry: Entry): void => {
+      if (!this.vector.covers(entry.origin, entry.seq)) return;
+      if (!this.#seen.covers(entry.origin, entry.seq)) {
+        entries.push({ key, entry });
+        return;
+      }
+      seen.push(entry.origin, entry.seq);
+      const originHash = this.#store.origins.hash(entry.origin);
+      digest ^= dotHash(hashKey(key), originHash, entry.seq, hashContent(entry), LOW_SALT);
+    };
+    const preimages = this.#preimages.get(bucket);
+    this.#visitBucket(bucket, visit, (key, cell) => {
+      if (!preimages?.has(segmentId(key, cell.origin, cell.segment))) cells.push({ key, cell: { ...cell } });
+    });
+    for (const { key, entry } of this.#limbo.get(bucket) ?? []) visit(key, entry);
+    for (const { key, cell } of preimages?.values() ?? []) if (cell !== null) cells.push({ key, cell });
+    const theirs = this.#digests?.[bucket] ?? 0;
+    const same = (digest | 0) === theirs;
+    if (same && entries.length === 0 && cells.length === 0) return undefined;
+    return { bucket, entries, seen: same ? null : seen, cells };
+  }
+
+  #visitBucket(
+    bucket: number,
+    visitEntry: (key: string, entry: Entry) => void,
+    visitCell: (key: string, cell: CounterCell) => void,
+  ): void {
+    const shard = this.#store.shards.ofBucket(bucket);
+    if (this.#plan?.shard !== shard) this.#plan = { shard, ...shard.slotsByBucket() };
+    const { slots, starts } = this.#plan;
+    for (let i = starts[bucket - shard.first]!; i < starts[bucket - shard.first + 1]!; i++) {
+      const slot = slots[i]!;
+      const key = shard.keyAt(slot);
+      // A slot may be free or another key's by now; what that key holds is newer than the image.
+      if (key === undefined || shard.bucketAt(slot) !== bucket) continue;
+      if (shard.isState(slot)) {
+        for (const entry of shard.stateAt(slot).entries()) visitEntry(key, entry);
+        for (const cell of shard.stateAt(slot).cells) visitCell(key, cell);
+      } else visitEntry(key, plainEntry(shard, slot));
+    }
+  }
+}
+
+function segmentId(key: string, origin: number, segment: number): string {
+  return `${origin}:${segment}:${key}`;
+}
+
+function weigh(image: BucketImage): number {
+  let bytes = 8 + (image.seen?.length ?? 0) * 3 + image.cells.length * 48;
+  for (const { key, entry } of image.entries) {
+    bytes += key.length + 16 + (entry.kind === "deadline" ? 8 : valueByteLength(entry.value));
+  }
+  return bytes;
+}

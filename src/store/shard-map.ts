@@ -1,0 +1,48 @@
+/**
+ * Spreads keys over shards by bucket. It begins with one shard, for which no hash is needed to find a key,
+ * and halves a shard whenever it grows past about 64 thousand keys, so that no single Map ever rehashes
+ * for long (extendible hashing, Fagin et al., 1979).
+ */
+import { BUCKETS, bucketOf, hashKey } from "../crdt/digest.ts";
+import { Shard } from "./shard.ts";
+
+export class ShardMap {
+  static readonly splitAbove = 65_536;
+
+  readonly #directory: Shard[];
+  #shards: Shard[];
+
+  constructor() {
+    const first = new Shard(0, BUCKETS);
+    this.#shards = [first];
+    this.#directory = new Array<Shard>(BUCKETS).fill(first);
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const shard of this.#shards) size += shard.size;
+    return size;
+  }
+
+  /** Every shard, in the order of their buckets. */
+  all(): readonly Shard[] {
+    return this.#shards;
+  }
+
+  of(key: string): Shard {
+    if (this.#shards.length === 1) return this.#shards[0]!;
+    return this.#directory[bucketOf(hashKey(key))]!;
+  }
+
+  ofBucket(bucket: number): Shard {
+    return this.#directory[bucket]!;
+  }
+
+  /** Halves a shard, unless it holds a single bucket. */
+  split(shard: Shard): void {
+    if (shard.end - shard.first < 2) return;
+    const halves = shard.split();
+    this.#shards = this.#shards.flatMap((each) => (each === shard ? halves : [each]));
+    for (const half of halves) this.#directory.fill(half, half.first, half.end);
+  }
+}

@@ -1,0 +1,391 @@
+/**
+ * The data of one host: routes a key to its shard, applies events, answers reads. The state is a pure
+ * function of the set of events applied (`docs/ARCHITECTURE.md`); everything that changes it goes through
+ * `apply` here or through `install.ts`, and both end in the same few primitives.
+ */
+import type { Origins } from "../causality/origins.ts";
+import { VersionVector } from "../causality/version-vector.ts";
+import { DigestTable, hashContent, hashKey, hashValue, hashValueContent } from "../crdt/digest.ts";
+import type { Entry, Value, ValueEntry } from "../crdt/entry.ts";
+import type { ReplicatedEvent } from "../crdt/event.ts";
+import { KeyState, type View } from "../crdt/key-state.ts";
+import { clearNames, PendingRemovals, sweepNames } from "../crdt/pending-removals.ts";
+import {
+  changeBetween,
+  changeOfCollection,
+  type EntryDelta,
+  NOTHING_SEEN,
+  type Sight,
+  type StoreChange,
+  sightOf,
+} from "./changes.ts";
+import { CounterTable } from "./counters.ts";
+import type { ImageSession } from "./image.ts";
+import type { Shard } from "./shard.ts";
+import { ShardMap } from "./shard-map.ts";
+
+/** Who hears of changes. */
+export interface StoreListener {
+  watching(key: string): boolean;
+  changed(change: StoreChange): void;
+}
+
+export interface StoreOptions {
+  readonly origins: Origins;
+  /** Fleet time, milliseconds since 1970: hides what has expired. */
+  readonly now: () => number;
+  readonly listener: StoreListener;
+}
+
+/** A key while it is being changed. */
+export interface Target {
+  readonly key: string;
+  readonly keyHash: number;
+  readonly state: KeyState;
+  /** What came and went, for watchers; `null` when nobody watches. */
+  readonly delta: EntryDelta | null;
+}
+
+export class Store {
+  readonly origins: Origins;
+  readonly vector = new VersionVector();
+  readonly pending = new PendingRemovals();
+  readonly digests = new DigestTable();
+  readonly shards = new ShardMap();
+  readonly counters: CounterTable;
+  /** Keys with a value whose deadline was set by a mark: sweeps have to spare them. */
+  readonly marked = new Set<string>();
+  /** Snapshots being served: they hear of what is removed before it goes. */
+  readonly sessions = new Set<ImageSession>();
+  readonly now: () => number;
+  readonly listener: StoreListener;
+
+  constructor({ origins, now, listener }: StoreOptions) {
+    this.origins = origins;
+    this.now = now;
+    this.listener = listener;
+    this.counters = new CounterTable(this);
+  }
+
+  /** Number of keys stored, those expired but not yet removed included. */
+  get size(): number {
+    return this.shards.size;
+  }
+
+  /**
+   * What a reader sees of a key: of a plain value the value itself, else a view. No allocation for plain
+   * values, and the clock is only read where there is a deadline.
+   */
+  read(key: string): Value | View | undefined {
+    const shard = this.shards.of(key);
+    const slot = shard.find(key);
+    if (slot < 0) return undefined;
+    const deadline = shard.deadlineAt(slot);
+    if (shard.isState(slot)) return shard.stateAt(slot).view(this.now());
+    if (deadline !== Number.POSITIVE_INFINITY && deadline <= this.now()) return undefined;
+    return shard.valueAt(slot);
+  }
+
+  /** As `read`, always as a view. */
+  view(key: string): View | undefined {
+    const shard = this.shards.of(key);
+    const slot = shard.find(key);
+    if (slot < 0) return undefined;
+    if (shard.isState(slot)) return shard.stateAt(slot).view(this.now());
+    const deadline = shard.deadlineAt(slot);
+    if (deadline !== Number.POSITIVE_INFINITY && deadline <= this.now()) return undefined;
+    return { type: "string", value: shard.valueAt(slot), deadline };
+  }
+
+  /** All that is stored under a key, hidden and expired entries included; a copy for plain values. */
+  state(key: string): KeyState | undefined {
+    const shard = this.shards.of(key);
+    const slot = shard.find(key);
+    return slot < 0 ? undefined : this.#stateAt(shard, slot);
+  }
+
+  /** For a plain value the dot a replacing write has to name, without building a state. */
+  plainDot(key: string): number[] | undefined {
+    const shard = this.shards.of(key);
+    const slot = shard.find(key);
+    if (slot < 0 || shard.isState(slot)) return undefined;
+    return [shard.originAt(slot), shard.seqAt(slot)];
+  }
+
+  /** Whether nothing is stored under a key. */
+  isAbsent(key: string): boolean {
+    return this.shards.of(key).find(key) < 0;
+  }
+
+  /** Applies the next event of its origin: `event.seq` must be one above the vector's row. */
+  apply(event: ReplicatedEvent): void {
+    const { origin, seq } = event;
+    if (event.sweep !== null) this.#sweep(event);
+    else if (event.clear !== null) this.#clear(event);
+    else if (!this.#applyToPlain(event)) this.#applyToState(event);
+    this.vector.set(origin, seq);
+    if (this.pending.size > 0) this.advancePending(origin, seq);
+  }
+
+  /** Drops what waited for events up to `seq`; marks whose target came and is not live go too. */
+  advancePending(origin: number, seq: number): void {
+    for (const item of this.pending.advance(origin, seq)) {
+      if (item.kind !== "mark" || this.state(item.key)?.find(item.origin, item.until)?.kind === "value")
+        continue;
+      this.change(item.key, (target) => {
+        for (const mark of target.state.removeDeadlinesOf(item.origin, item.until))
+          this.removed(target, mark);
+      });
+    }
+  }
+
+  /**
+   * Changes one key through `mutate`, which may do anything with its state as long as it reports to
+   * `insert` and `removed`. Afterwards the key is stored in its simplest form and watchers are told.
+   */
+  change(key: string, mutate: (target: Target) => void, origin = 0, stamp = 0): void {
+    const watched = this.listener.watching(key);
+    const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
+    this.#mutate(key, null, mutate);
+    if (watched) this.#tell(changeBetween(before, sightOf(this.view(key), true), key, origin, stamp));
+  }
+
+  /** Puts an entry into a state that is being changed, unless its removal came first. */
+  insert(target: Target, entry: Entry): void {
+    if (this.pending.size > 0 && this.pending.covers(target.key, entry)) return;
+    if (entry.kind === "deadline" && entry.targetSeq > 0 && !this.#targetAwaited(target, entry)) return;
+    target.state.insert(entry);
+    target.delta?.added.push(entry);
+    this.digests.toggleEntry(target.keyHash, this.origins.hash(entry.origin), entry.seq, hashContent(entry));
+  }
+
+  /** Reports an entry that was just taken out of a state; with a value its deadlines go. */
+  removed(target: Target, entry: Entry): void {
+    this.digests.toggleEntry(target.keyHash, this.origins.hash(entry.origin), entry.seq, hashContent(entry));
+    target.delta?.removed.push(entry);
+    for (const session of this.sessions) session.entryRemoved(target.key, target.keyHash, entry);
+    if (entry.kind !== "value") return;
+    for (const mark of target.state.removeDeadlinesOf(entry.origin, entry.seq)) this.removed(target, mark);
+  }
+
+  /** Removes everything of `origin` up to `upTo` from a state; what is still to come is remembered. */
+  removeUpTo(target: Target, origin: number, upTo: number): void {
+    for (const entry of target.state.removeUpTo(origin, upTo)) this.removed(target, entry);
+    if (upTo > this.vector.get(origin))
+      this.pending.add({ kind: "upTo", key: target.key, origin, until: upTo });
+  }
+
+  removeDot(target: Target, origin: number, seq: number): void {
+    const entry = target.state.remove(origin, seq);
+    if (entry !== undefined) this.removed(target, entry);
+    if (seq > this.vector.get(origin)) this.pending.add({ kind: "dot", key: target.key, origin, until: seq });
+  }
+
+  /** Removes the entries of every key for which `names` is true; `keyNames` skips whole keys cheaply. */
+  removeWhere(
+    keyNames: (shard: Shard, slot: number) => boolean,
+    names: (key: string, entry: Entry) => boolean,
+    origin = 0,
+    stamp = 0,
+  ): void {
+    for (const shard of this.shards.all()) {
+      for (let slot = 0; slot < shard.slots; slot++) {
+        const key = shard.keyAt(slot);
+        if (key === undefined || !keyNames(shard, slot)) continue;
+        const doomed = [...this.#stateAt(shard, slot).entries()].filter((entry) => names(key, entry));
+        if (doomed.length === 0) continue;
+        this.change(
+          key,
+          (target) => {
+            for (const { origin: of, seq } of doomed) {
+              const entry = target.state.remove(of, seq);
+              if (entry !== undefined) this.removed(target, entry);
+            }
+          },
+          origin,
+          stamp,
+        );
+      }
+    }
+  }
+
+  /** Marks wait for a target that has not come, live with one that is live, and die with it. */
+  #targetAwaited(target: Target, mark: Entry & { kind: "deadline" }): boolean {
+    const { targetOrigin, targetSeq } = mark;
+    if (this.vector.covers(targetOrigin, targetSeq)) {
+      return target.state.find(targetOrigin, targetSeq)?.kind === "value";
+    }
+    this.pending.add({ kind: "mark", key: target.key, origin: targetOrigin, until: targetSeq });
+    return true;
+  }
+
+  /** The hot path: a plain value written, replaced or deleted, and nothing else concerned. */
+  #applyToPlain(event: ReplicatedEvent): boolean {
+    const { key, add, removesUpTo } = event;
+    if (event.removes !== null || event.resets !== null || event.increment !== null) return false;
+    if (add !== null && add.kind !== "value") return false;
+    if (this.pending.size > 0) return false;
+    const shard = this.shards.of(key);
+    let slot = shard.find(key);
+    if (slot >= 0 && shard.isState(slot)) return false;
+    let replaces = slot < 0;
+    if (removesUpTo !== null) {
+      for (let i = 0; i < removesUpTo.length; i += 2) {
+        const origin = removesUpTo[i]!;
+        const upTo = removesUpTo[i + 1]!;
+        if (upTo > this.vector.get(origin)) return false;
+        if (slot >= 0 && shard.originAt(slot) === origin && shard.seqAt(slot) <= upTo) replaces = true;
+      }
+    }
+    if (!replaces) return false;
+    const watched = this.listener.watching(key);
+    const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
+    const keyHash = hashKey(key);
+    if (slot >= 0) {
+      for (const session of this.sessions) session.entryRemoved(key, keyHash, plainEntry(shard, slot));
+      this.#togglePlain(shard, slot, keyHash);
+    }
+    if (add === null) {
+      if (slot >= 0) shard.release(slot);
+    } else {
+      if (slot < 0) slot = shard.allocate(key, keyHash >>> 20);
+      shard.setValue(slot, add.value, event.origin, event.seq, event.stamp, add.deadline, add.loaded);
+      this.#togglePlain(shard, slot, keyHash);
+      if (shard.size > ShardMap.splitAbove) this.shards.split(shard);
+    }
+    if (watched)
+      this.#tell(changeBetween(before, sightOf(this.view(key), true), key, event.origin, event.stamp));
+    return true;
+  }
+
+  #togglePlain(shard: Shard, slot: number, keyHash: number): void {
+    const content = hashValueContent(
+      hashValue(shard.valueAt(slot)),
+      shard.deadlineAt(slot),
+      shard.loadedAt(slot),
+    );
+    this.digests.toggleEntry(keyHash, this.origins.hash(shard.originAt(slot)), shard.seqAt(slot), content);
+  }
+
+  #applyToState(event: ReplicatedEvent): void {
+    const { key, origin, stamp } = event;
+    const watched = this.listener.watching(key);
+    const onlyMembers = event.removesUpTo === null && event.resets === null && event.increment === null;
+    const view = watched ? this.view(key) : undefined;
+    const delta: EntryDelta | null = watched ? { removed: [], added: [] } : null;
+    const sameKind =
+      onlyMembers && view !== undefined && view.type !== "string" && matches(view.type, event.add);
+    const before: Sight = watched ? sightOf(view, !sameKind) : NOTHING_SEEN;
+    const state = this.#mutate(key, delta, (target) => this.#applyTo(target, event));
+    if (delta === null) return;
+    const after = this.view(key);
+    if (sameKind && after !== undefined && after.type === view.type) {
+      this.#tell(changeOfCollection(state, view.type as "set" | "list", delta, key, origin, stamp));
+    } else this.#tell(changeBetween(completed(before, delta), sightOf(after, true), key, origin, stamp));
+  }
+
+  /** The five steps of `docs/ARCHITECTURE.md`, "Apply", in their order. */
+  #applyTo(target: Target, event: ReplicatedEvent): void {
+    const { removesUpTo, removes, resets, add, increment, origin, seq } = event;
+    if (removesUpTo !== null) {
+      for (let i = 0; i < removesUpTo.length; i += 2)
+        this.removeUpTo(target, removesUpTo[i]!, removesUpTo[i + 1]!);
+    }
+    if (removes !== null) {
+      for (let i = 0; i < removes.length; i += 2) this.removeDot(target, removes[i]!, removes[i + 1]!);
+    }
+    if (resets !== null) for (const reset of resets) this.counters.reset(target, reset, event);
+    if (add !== null) this.insert(target, add);
+    if (increment !== null) this.counters.increment(target, origin, seq, increment);
+  }
+
+  #mutate(key: string, delta: EntryDelta | null, mutate: (target: Target) => void): KeyState {
+    const keyHash = hashKey(key);
+    let shard = this.shards.of(key);
+    let slot = shard.find(key);
+    const state = slot < 0 ? new KeyState(this.origins) : this.#stateAt(shard, slot);
+    mutate({ key, keyHash, state, delta });
+    if (state.deadlines.some((mark) => mark.targetSeq > 0)) this.marked.add(key);
+    else if (this.marked.size > 0) this.marked.delete(key);
+    if (state.empty) {
+      if (slot >= 0) shard.release(slot);
+      return state;
+    }
+    if (slot < 0) {
+      slot = shard.allocate(key, keyHash >>> 20);
+      if (shard.size > ShardMap.splitAbove) {
+        shard.setState(slot, state, 0);
+        this.shards.split(shard);
+        shard = this.shards.of(key);
+        slot = shard.find(key);
+      }
+    }
+    const only = state.only;
+    if (only === undefined) shard.setState(slot, state, state.nextDeadline());
+    else shard.setValue(slot, only.value, only.origin, only.seq, only.stamp, only.deadline, only.loaded);
+    return state;
+  }
+
+  #stateAt(shard: Shard, slot: number): KeyState {
+    if (shard.isState(slot)) return shard.stateAt(slot);
+    const state = new KeyState(this.origins);
+    state.insert(plainEntry(shard, slot));
+    return state;
+  }
+
+  #sweep(event: ReplicatedEvent): void {
+    const sweep = event.sweep!;
+    this.removeWhere(
+      (shard, slot) =>
+        shard.isState(slot) ||
+        (shard.originAt(slot) === sweep.origin &&
+          shard.deadlineAt(slot) >= sweep.from &&
+          shard.deadlineAt(slot) <= sweep.to),
+      (_, entry) => sweepNames(sweep, entry),
+      event.origin,
+      event.stamp,
+    );
+    if (sweep.upTo > this.vector.get(sweep.origin)) {
+      this.pending.add({ kind: "sweep", sweep, origin: sweep.origin, until: sweep.upTo });
+    }
+  }
+
+  #clear(event: ReplicatedEvent): void {
+    const clear = event.clear!;
+    this.removeWhere(
+      (shard, slot) => shard.keyAt(slot)!.startsWith(clear.prefix),
+      (key, entry) => clearNames(clear, key, entry.origin, entry.seq),
+      event.origin,
+      event.stamp,
+    );
+    this.pending.addClear(clear, this.vector);
+  }
+
+  #tell(change: StoreChange | undefined): void {
+    if (change !== undefined) this.listener.changed(change);
+  }
+}
+
+/** A plain value's slot as the entry it stands for. */
+export function plainEntry(shard: Shard, slot: number): ValueEntry {
+  return {
+    kind: "value",
+    origin: shard.originAt(slot),
+    seq: shard.seqAt(slot),
+    stamp: shard.stampAt(slot),
+    value: shard.valueAt(slot),
+    deadline: shard.deadlineAt(slot),
+    loaded: shard.loadedAt(slot),
+  };
+}
+
+function matches(type: "set" | "list", add: Entry | null): boolean {
+  return add === null || add.kind === (type === "set" ? "member" : "element");
+}
+
+/** A collection seen without its contents, completed for the rare event that changed its type after all. */
+function completed(before: Sight, delta: EntryDelta): Sight {
+  if (before.contents !== undefined) return before;
+  const gone = delta.removed.filter((entry) => entry.kind === "member" || entry.kind === "element");
+  return { ...before, contents: gone as NonNullable<Sight["contents"]> };
+}

@@ -1,0 +1,335 @@
+/**
+ * Writing: from a call to the events that do it. Everything is checked before anything is applied; what is
+ * applied is applied here at once, and replicates.
+ */
+import type { Entry, MemberEntry, Value } from "./crdt/entry.ts";
+import type { EventBody, NewEntry } from "./crdt/event.ts";
+import { fractionBetween } from "./crdt/fraction.ts";
+import {
+  addToCollection,
+  deleteKey,
+  expectType,
+  increment,
+  removeFromCollection,
+  type Seen,
+  setDeadline,
+  setValue,
+} from "./crdt/operations.ts";
+import { memberKey, sameValue, toKey, toValue } from "./crdt/values.ts";
+import { TidemarkError } from "./errors.ts";
+import { type Duration, parseDuration } from "./options.ts";
+import { bounds } from "./reads.ts";
+import type { Store } from "./store/store.ts";
+import type { SetOptions, ValueInput } from "./tidemark.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
+/** The host's own origin index. */
+const SELF = 0;
+
+export interface WritePorts {
+  readonly store: Store;
+  /** Throws unless the host takes writes now. */
+  writable(): void;
+  /** Applies the events of one command, in order, and hands them on. */
+  write(bodies: readonly EventBody[]): void;
+  /** Fleet time, milliseconds since 1970. */
+  now(): number;
+  /** A fresh hybrid logical clock stamp. */
+  stamp(): number;
+  readonly limits: { readonly maxKeyBytes: number; readonly maxValueBytes: number; readonly ttlMs: number };
+}
+
+export class Writes {
+  readonly #ports: WritePorts;
+  readonly #store: Store;
+
+  constructor(ports: WritePorts) {
+    this.#ports = ports;
+    this.#store = ports.store;
+  }
+
+  set(givenKey: string, given: ValueInput, options: SetOptions | undefined): boolean {
+    const key = this.#key(givenKey);
+    const value = this.#value(given);
+    const deadline = this.#deadlineOf(key, options);
+    this.#ports.writable();
+    if (options?.onlyIf !== undefined && !this.#allows(key, options.onlyIf)) return false;
+    this.#ports.write([this.#setBody(key, value, deadline)]);
+    return true;
+  }
+
+  setMany(entries: Iterable<readonly [key: string, value: ValueInput]>, ttl: Duration | undefined): void {
+    const pairs = Array.from(entries, ([key, value]) => [this.#key(key), this.#value(value)] as const);
+    const deadline = ttl === undefined ? this.#newDeadline() : this.#after(ttl);
+    this.#ports.writable();
+    // The last of several writes to one key is the one that stays, as in any other order of calls.
+    const last = new Map(pairs);
+    this.#ports.write(Array.from(last, ([key, value]) => this.#setBody(key, value, deadline)));
+  }
+
+  increment(givenKey: string, delta: number | bigint): number | bigint {
+    const key = this.#key(givenKey);
+    if (typeof delta === "number" && !Number.isSafeInteger(delta)) {
+      throw new TidemarkError("NOT_AN_INTEGER", `delta takes a safe integer or a bigint, not ${delta}`);
+    }
+    this.#ports.writable();
+    const { body, value } = increment(this.#see(key), delta);
+    if (typeof delta === "number" && typeof value === "bigint") {
+      throw new TidemarkError(
+        "OUT_OF_RANGE",
+        `"${key}" would be ${value}, which no number holds; give a bigint delta`,
+      );
+    }
+    this.#ports.write([body]);
+    return typeof delta === "bigint" ? BigInt(value) : value;
+  }
+
+  expire(givenKey: string, ttl: Duration): boolean {
+    const key = this.#key(givenKey);
+    const ms = parseDuration(ttl, "ttl");
+    this.#ports.writable();
+    const seen = this.#see(key);
+    if (seen.view === undefined) return false;
+    if (ms === 0) this.#ports.write([deleteKey(seen)]);
+    else this.#ports.write(setDeadline(seen, ms === NEVER ? NEVER : Math.round(seen.now + ms)));
+    return true;
+  }
+
+  persist(givenKey: string): boolean {
+    const key = this.#key(givenKey);
+    this.#ports.writable();
+    const seen = this.#see(key);
+    if (seen.view === undefined || seen.view.deadline === NEVER) return false;
+    this.#ports.write(setDeadline(seen, NEVER));
+    return true;
+  }
+
+  delete(givenKeys: readonly string[]): number {
+    const keys = givenKeys.map((key) => this.#key(key));
+    this.#ports.writable();
+    const bodies: EventBody[] = [];
+    for (const key of new Set(keys)) {
+      const seen = this.#see(key);
+      if (seen.view !== undefined) bodies.push(deleteKey(seen));
+    }
+    if (bodies.length > 0) this.#ports.write(bodies);
+    return bodies.length;
+  }
+
+  clear(givenPrefix: string | undefined): void {
+    const prefix = this.#key(givenPrefix ?? "");
+    this.#ports.writable();
+    const bodies: EventBody[] = [
+      { key: "", clear: { prefix, vector: [...this.#store.vector.entries()].flat() } },
+    ];
+    // Counters are reset by name: how far a segment had come cannot be told from a vector.
+    for (const key of this.#store.counters.keysUnder(prefix)) {
+      bodies.push({ key, resets: this.#store.state(key)!.resets() });
+    }
+    this.#ports.write(bodies);
+  }
+
+  setAdd(givenKey: string, given: readonly ValueInput[]): number {
+    const key = this.#key(givenKey);
+    const members = distinct(given.map((member) => this.#value(member)));
+    this.#ports.writable();
+    const seen = this.#see(key);
+    expectType(seen, "set");
+    if (members.length === 0) return 0;
+    const present = (member: Value): readonly MemberEntry[] =>
+      seen.view === undefined ? [] : seen.state!.memberEntries(member);
+    const additions = members.map((value) => ({
+      entry: { kind: "member", value } as NewEntry,
+      replaces: present(value),
+    }));
+    const added = members.filter((member) => present(member).length === 0).length;
+    this.#ports.write(addToCollection(seen, "set", additions));
+    return added;
+  }
+
+  setRemove(givenKey: string, given: readonly ValueInput[]): number {
+    const key = this.#key(givenKey);
+    const members = distinct(given.map((member) => this.#value(member)));
+    this.#ports.writable();
+    const seen = this.#see(key);
+    expectType(seen, "set");
+    if (seen.view === undefined) return 0;
+    const state = seen.state!;
+    const found = members.filter((member) => state.memberEntries(member).length > 0);
+    if (found.length === 0) return 0;
+    const doomed = found.flatMap((member) => [...state.memberEntries(member)]);
+    this.#ports.write([removeFromCollection(seen, doomed, found.length === state.members!.size)]);
+    return found.length;
+  }
+
+  /** Appends, or prepends one after the other. */
+  listAdd(givenKey: string, given: readonly ValueInput[], end: "head" | "tail"): number {
+    const key = this.#key(givenKey);
+    const values = given.map((value) => this.#value(value));
+    this.#ports.writable();
+    const seen = this.#see(key);
+    expectType(seen, "list");
+    const elements = seen.view === undefined ? null : seen.state!.elements;
+    const length = elements?.length ?? 0;
+    if (values.length === 0) return length;
+    const outermost = elements?.at(end === "tail" ? length - 1 : 0)?.position ?? 0;
+    const start = Math.max(this.#ports.stamp(), Math.abs(outermost) + 1);
+    const additions = values.map((value, index) => {
+      const position = end === "tail" ? start + index : -(start + index);
+      return { entry: { kind: "element", position, fraction: "", value } as NewEntry, replaces: [] };
+    });
+    this.#ports.write(addToCollection(seen, "list", additions));
+    return length + values.length;
+  }
+
+  listTake(givenKey: string, end: "head" | "tail"): Value | undefined {
+    const seen = this.#seeList(givenKey);
+    if (seen === undefined) return undefined;
+    const elements = seen.state!.elements!;
+    const taken = elements.at(end === "tail" ? elements.length - 1 : 0)!;
+    this.#removeElements(seen, [taken]);
+    return taken.value;
+  }
+
+  listRemove(givenKey: string, given: ValueInput, count: number): number {
+    const value = this.#value(given);
+    if (!Number.isInteger(count))
+      throw new TidemarkError("INVALID_ARGUMENT", `count takes an integer, not ${count}`);
+    const seen = this.#seeList(givenKey);
+    if (seen === undefined) return 0;
+    const elements = seen.state!.elements!;
+    const limit = count === 0 ? elements.length : Math.abs(count);
+    const doomed: Entry[] = [];
+    for (let i = 0; i < elements.length && doomed.length < limit; i++) {
+      const element = elements.at(count < 0 ? elements.length - 1 - i : i)!;
+      if (sameValue(element.value, value)) doomed.push(element);
+    }
+    if (doomed.length > 0) this.#removeElements(seen, doomed);
+    return doomed.length;
+  }
+
+  listInsert(givenKey: string, where: "before" | "after", givenPivot: ValueInput, given: ValueInput): number {
+    const pivot = this.#value(givenPivot);
+    const value = this.#value(given);
+    const seen = this.#seeList(givenKey);
+    if (seen === undefined) return 0;
+    const elements = seen.state!.elements!;
+    let index = 0;
+    while (index < elements.length && !sameValue(elements.at(index)!.value, pivot)) index++;
+    if (index === elements.length) return -1;
+    const after = elements.at(where === "after" ? index : index - 1);
+    const before = elements.at(where === "after" ? index + 1 : index);
+    if (after === undefined) return this.listAdd(seen.key, [given], "head");
+    if (before === undefined) return this.listAdd(seen.key, [given], "tail");
+    // Between two positions there is room behind the first; on one position, between the fractions.
+    const limit =
+      after.position === before.position && after.fraction < before.fraction ? before.fraction : undefined;
+    const fraction = fractionBetween(after.fraction, limit);
+    const entry: NewEntry = { kind: "element", position: after.position, fraction, value };
+    this.#ports.write(addToCollection(seen, "list", [{ entry, replaces: [] }]));
+    return elements.length;
+  }
+
+  listSet(givenKey: string, index: number, given: ValueInput): boolean {
+    const value = this.#value(given);
+    const seen = this.#seeList(givenKey);
+    if (seen === undefined) return false;
+    const elements = seen.state!.elements!;
+    const old = elements.at(index < 0 ? elements.length + index : index);
+    if (old === undefined) return false;
+    const entry: NewEntry = { kind: "element", position: old.position, fraction: old.fraction, value };
+    this.#ports.write(addToCollection(seen, "list", [{ entry, replaces: [old] }]));
+    return true;
+  }
+
+  listTrim(givenKey: string, start: number, stop: number): void {
+    const seen = this.#seeList(givenKey);
+    if (seen === undefined) return;
+    const elements = seen.state!.elements!;
+    const [from, to] = bounds(start, stop, elements.length);
+    const doomed: Entry[] = [];
+    for (let i = 0; i < elements.length; i++) if (i < from || i > to) doomed.push(elements.at(i)!);
+    if (doomed.length > 0) this.#removeElements(seen, doomed);
+  }
+
+  listClear(givenKey: string): number {
+    const seen = this.#seeList(givenKey);
+    if (seen === undefined) return 0;
+    const { length } = seen.state!.elements!;
+    this.#ports.write([deleteKey(seen)]);
+    return length;
+  }
+
+  #removeElements(seen: Seen, doomed: readonly Entry[]): void {
+    this.#ports.write([removeFromCollection(seen, doomed, doomed.length === seen.state!.elements!.length)]);
+  }
+
+  /** A list to be changed; `undefined` when absent. Throws `WRONG_TYPE` and what refuses writes. */
+  #seeList(givenKey: string): Seen | undefined {
+    const key = this.#key(givenKey);
+    this.#ports.writable();
+    const seen = this.#see(key);
+    expectType(seen, "list");
+    return seen.view === undefined ? undefined : seen;
+  }
+
+  #see(key: string): Seen {
+    const state = this.#store.state(key);
+    const now = this.#ports.now();
+    return { key, state, view: state?.view(now), now, self: SELF, newDeadline: this.#newDeadline() };
+  }
+
+  #setBody(key: string, value: Value, deadline: number): EventBody {
+    const add: NewEntry = { kind: "value", value, deadline, loaded: false };
+    const dot = this.#store.plainDot(key);
+    if (dot !== undefined) return { key, removesUpTo: dot, add };
+    return this.#store.isAbsent(key) ? { key, add } : setValue(this.#see(key), add);
+  }
+
+  #deadlineOf(key: string, options: SetOptions | undefined): number {
+    if (options?.keepTtl) {
+      if (options.ttl !== undefined) {
+        throw new TidemarkError(
+          "INVALID_ARGUMENT",
+          "give either ttl or keepTtl: one sets the deadline, one keeps it",
+        );
+      }
+      return this.#store.view(key)?.deadline ?? this.#newDeadline();
+    }
+    return options?.ttl === undefined ? this.#newDeadline() : this.#after(options.ttl);
+  }
+
+  #after(ttl: Duration): number {
+    const ms = parseDuration(ttl, "ttl");
+    if (ms === 0)
+      throw new TidemarkError("INVALID_ARGUMENT", "ttl takes a duration above 0; use delete to remove a key");
+    return ms === NEVER ? NEVER : Math.round(this.#ports.now() + ms);
+  }
+
+  #newDeadline(): number {
+    const { ttlMs } = this.#ports.limits;
+    return ttlMs === NEVER ? NEVER : Math.round(this.#ports.now() + ttlMs);
+  }
+
+  #allows(key: string, onlyIf: "absent" | "present"): boolean {
+    const present = this.#store.read(key) !== undefined;
+    if (onlyIf === "absent") return !present;
+    if (onlyIf === "present") return present;
+    throw new TidemarkError(
+      "INVALID_ARGUMENT",
+      `onlyIf takes "absent" or "present", not ${JSON.stringify(onlyIf)}`,
+    );
+  }
+
+  #key(key: string): string {
+    return toKey(key, this.#ports.limits.maxKeyBytes);
+  }
+
+  #value(value: ValueInput): Value {
+    return toValue(value, this.#ports.limits.maxValueBytes);
+  }
+}
+
+function distinct(values: readonly Value[]): Value[] {
+  return [...new Map(values.map((value) => [memberKey(value), value])).values()];
+}
