@@ -1,0 +1,178 @@
+/**
+ * The clients of a simulated cluster. What one call answers and leaves behind is compared at once with
+ * the plain meaning of the operation; what was promised about replication is remembered and checked.
+ */
+import { type ErrorCode, TidemarkError } from "../../src/errors.ts";
+import type { Host } from "../../src/host.ts";
+import type { VirtualCluster } from "../../src/testing/cluster.ts";
+import type { Random } from "../../src/testing/random.ts";
+import type { Token } from "../../src/tidemark.ts";
+import { SimulationFailure } from "./checks.ts";
+import type { Mix } from "./mix.ts";
+import { type Content, contentName, expectedOutcome, readContent } from "./model.ts";
+import { drawOperation, keysOf, type Operation, perform } from "./operations.ts";
+import { valueName } from "./oracle.ts";
+
+/** Refusals that have to do with the state of the host and not with the operation. */
+const REFUSALS: readonly ErrorCode[] = ["NOT_READY", "BACKPRESSURE", "CLOSED"];
+/** How promises about replication may end besides as asked. */
+const GIVEN_UP: readonly ErrorCode[] = ["TIMEOUT", "CLOSED", "FENCED"];
+
+/** So many hosts, besides the writer, were said to have a write. */
+interface Claim {
+  readonly token: Token;
+  readonly hosts: number;
+  readonly atMs: number;
+}
+
+/** Draws operations and calls them on hosts that are alive. */
+export class Client {
+  readonly #cluster: VirtualCluster;
+  readonly #random: Random;
+  readonly #mix: Mix;
+  readonly #tell: (what: string) => void;
+  readonly #claims: Claim[] = [];
+  #operations = 0;
+  #failure: Error | undefined;
+
+  constructor(cluster: VirtualCluster, random: Random, mix: Mix, tell: (what: string) => void) {
+    this.#cluster = cluster;
+    this.#random = random;
+    this.#mix = mix;
+    this.#tell = tell;
+  }
+
+  /** Operations that were not refused. */
+  get operations(): number {
+    return this.#operations;
+  }
+
+  /** Calls one operation on one host, sometimes several in one turn. */
+  act(): void {
+    const hosts = this.#cluster.hosts;
+    const index = this.#random.integer(0, hosts.length - 1);
+    const host = hosts[index]!;
+    const turns = this.#random.chance(0.9) ? 1 : this.#random.integer(2, 12);
+    if (!this.#cluster.alive(index) || this.#cluster.paused(index)) return;
+    for (let turn = 0; turn < turns; turn++) {
+      this.#operate(host, drawOperation(this.#random, this.#mix.vocabulary));
+    }
+    if (this.#random.chance(0.02)) this.#askReplicated(host);
+    if (this.#random.chance(0.02)) this.#askWaitFor(host, this.#random.pick(hosts));
+    if (this.#random.chance(0.01)) this.#hear(host.flush({ timeout: 5_000 }), () => {});
+    if (this.#random.chance(0.01)) this.#hear(host.ready({ timeout: 5_000 }), () => {});
+  }
+
+  /** Throws what went wrong in a promise. */
+  throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Compares what was promised with the vectors that every incarnation was last seen with. */
+  checkClaims(vectors: ReadonlyMap<string, ReadonlyMap<string, number>>): void {
+    const alive = new Set(this.#cluster.hosts.filter((_, index) => this.#cluster.alive(index)));
+    const dead = vectors.size - alive.size;
+    for (const { token, hosts, atMs } of this.#claims) {
+      const having = [...alive].filter(({ incarnation }) => {
+        return incarnation !== token.incarnation && covers(vectors.get(incarnation), token);
+      }).length;
+      if (having + dead >= hosts) continue;
+      const name = `${token.incarnation}/${token.seq}`;
+      throw new SimulationFailure(
+        "durable",
+        `${name} was said to be on ${hosts} hosts at ${atMs}, is on ${having}`,
+      );
+    }
+  }
+
+  #operate(host: Host, operation: Operation): void {
+    const keys = keysOf(operation, this.#mix.vocabulary.keys);
+    const before = new Map<string, Content>();
+    for (const key of keys) {
+      const content = readContent(host, key);
+      if (content !== undefined) before.set(key, content);
+    }
+    let got: { result: unknown } | { error: ErrorCode };
+    try {
+      got = { result: perform(host, operation) };
+    } catch (error) {
+      if (!(error instanceof TidemarkError)) throw error;
+      if (REFUSALS.includes(error.code)) return;
+      got = { error: error.code };
+    }
+    this.#operations++;
+    this.#tell(`${host.node} ${inWords(operation)} -> ${JSON.stringify(got, inJson)}`);
+    const outcome = expectedOutcome(operation, before, this.#mix.settings.ttlMs!);
+    const wanted = "error" in outcome ? { error: outcome.error } : { result: outcome.result };
+    const after = "error" in outcome ? before : outcome.contents;
+    if (JSON.stringify(got, inJson) !== JSON.stringify(wanted, inJson)) {
+      this.#fail(
+        host,
+        operation,
+        keys,
+        before,
+        `answered ${JSON.stringify(got, inJson)}, not ${JSON.stringify(wanted, inJson)}`,
+      );
+    }
+    for (const key of keys) {
+      const left = readContent(host, key);
+      const meant = after.get(key);
+      if (contentName(left) !== contentName(meant)) {
+        this.#fail(host, operation, [key], before, `left ${contentName(left)}, not ${contentName(meant)}`);
+      }
+      if (left?.ttl !== meant?.ttl && meant?.ttl !== undefined) {
+        this.#fail(host, operation, [key], before, `left ${left?.ttl} ms to live, not ${meant.ttl}`);
+      }
+    }
+  }
+
+  #fail(host: Host, operation: Operation, keys: string[], before: Map<string, Content>, what: string): never {
+    const contents = keys.map((key) => {
+      const ttl = before.get(key)?.ttl;
+      return `${JSON.stringify(key)} = ${contentName(before.get(key))}${ttl === undefined ? "" : ` (${ttl} ms)`}`;
+    });
+    const message = `${host.node} ${inWords(operation)} with ${contents.join(", ")}\n  ${what}`;
+    throw new SimulationFailure("operation", message, { key: keys[0]!, vector: host.inspect().vector });
+  }
+
+  #askReplicated(host: Host): void {
+    const token = host.token();
+    const hosts = this.#random.integer(1, 3);
+    this.#hear(host.replicated({ hosts, timeout: 5_000 }), (count) => {
+      this.#claims.push({ token, hosts: count, atMs: this.#cluster.now });
+    });
+  }
+
+  #askWaitFor(host: Host, other: Host): void {
+    const token = host.token();
+    this.#hear(other.waitFor(token, { timeout: 5_000 }), () => {
+      if (covers(other.inspect().vector, token)) return;
+      const name = `${token.incarnation}/${token.seq}`;
+      throw new SimulationFailure("waitFor", `${other.node} says that it has ${name}, and has not`);
+    });
+  }
+
+  #hear<T>(promise: Promise<T>, fulfilled: (value: T) => void): void {
+    promise.then(fulfilled).catch((error: unknown) => {
+      if (error instanceof TidemarkError && GIVEN_UP.includes(error.code)) return;
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    });
+  }
+}
+
+function covers(vector: ReadonlyMap<string, number> | undefined, { incarnation, seq }: Token): boolean {
+  return (vector?.get(incarnation) ?? 0) >= seq;
+}
+
+/** The operation as a call. */
+function inWords(operation: Operation): string {
+  const { name, ...rest } = operation;
+  return `${name}(${JSON.stringify(rest, inJson).slice(1, -1)})`;
+}
+
+function inJson(_: string, value: unknown): unknown {
+  if (typeof value === "bigint") return `${value}n`;
+  if (value instanceof Uint8Array) return valueName(value);
+  if (value === Number.POSITIVE_INFINITY) return "Infinity";
+  return typeof value === "string" && value.length > 60 ? `${value.slice(0, 20)}… (${value.length})` : value;
+}

@@ -1,0 +1,113 @@
+/**
+ * `npm run simulate -- --seeds 10000 --from 1 --jobs 2`: many seeds in several processes. With `--trace`
+ * it runs the one seed of `--from`, comparing all the time, and tells how it came to what went wrong.
+ */
+import { fork } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { SimulationFailure } from "./checks.ts";
+import { Simulation, simulate } from "./simulate.ts";
+import { tellStory } from "./story.ts";
+import { type Report, Summary } from "./summary.ts";
+
+interface Task {
+  readonly from: number;
+  readonly seeds: number;
+  /** Every how manieth seed is ours. */
+  readonly stride: number;
+}
+
+const LINES_BEFORE_FAILURE = 40;
+const REPORT_EVERY_MS = 10_000;
+
+async function work({ from, seeds, stride }: Task, report: (report: Report) => void): Promise<void> {
+  for (let seed = from; seed < from + seeds; seed += stride) {
+    try {
+      report({ result: await simulate(seed) });
+    } catch (error) {
+      report({ seed, failure: inWords(error) });
+    }
+  }
+}
+
+async function trace(seed: number): Promise<void> {
+  const lines: string[] = [];
+  const tell = (atMs: number, what: string): void => {
+    lines.push(`${atMs.toFixed(0).padStart(8)} ms ${what}`);
+  };
+  const simulation = new Simulation(seed, { tell, often: true });
+  process.stdout.write(`seed ${seed}: ${JSON.stringify(simulation.mix, mapInJson)}\n`);
+  try {
+    const result = await simulation.run();
+    process.stdout.write(`${lines.join("\n")}\npassed: ${JSON.stringify(result)}\n`);
+  } catch (error) {
+    process.exitCode = 1;
+    const { key, vector } = error instanceof SimulationFailure ? error : {};
+    const story = tellStory(simulation.written, simulation.names, key, vector);
+    const names = [...simulation.names].map(([incarnation, name]) => `${name} = ${incarnation}`);
+    process.stdout.write(`${lines.slice(-LINES_BEFORE_FAILURE).join("\n")}\n\n`);
+    process.stdout.write(`the events of ${JSON.stringify(key) ?? "every key"}:\n${story.join("\n")}\n\n`);
+    process.stdout.write(`${names.join("\n")}\n\n`);
+    process.stdout.write(
+      `seed ${seed} failed at ${simulation.cluster.now.toFixed(0)} ms\n${inWords(error)}\n`,
+    );
+  }
+}
+
+function mapInJson(_: string, value: unknown): unknown {
+  return value instanceof Map ? Object.fromEntries(value) : value;
+}
+
+function inWords(error: unknown): string {
+  if (error instanceof SimulationFailure) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+async function distribute(from: number, seeds: number, jobs: number): Promise<void> {
+  const summary = new Summary();
+  const timer = setInterval(() => summary.print(), REPORT_EVERY_MS);
+  const workers = Array.from({ length: jobs }, (_, job) => {
+    const task: Task = { from: from + job, seeds: seeds - job, stride: jobs };
+    return new Promise<void>((resolve, reject) => {
+      const worker = fork(fileURLToPath(import.meta.url), ["--work", JSON.stringify(task)]);
+      worker.on("message", (report) => summary.add(report as Report));
+      worker.on("error", reject);
+      worker.on("exit", (code) =>
+        code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`)),
+      );
+    });
+  });
+  try {
+    await Promise.all(workers);
+  } finally {
+    clearInterval(timer);
+    summary.print();
+  }
+  if (summary.failed > 0) process.exitCode = 1;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: "string", default: "1000" },
+      from: { type: "string", default: "1" },
+      jobs: { type: "string", default: String(availableParallelism()) },
+      trace: { type: "boolean", default: false },
+      work: { type: "string" },
+    },
+  });
+  const number = (name: "seeds" | "from" | "jobs"): number => {
+    const value = Number(values[name]);
+    if (!Number.isSafeInteger(value) || value < (name === "from" ? 0 : 1))
+      throw new Error(`--${name} takes a number`);
+    return value;
+  };
+  if (values.work !== undefined) {
+    await work(JSON.parse(values.work) as Task, (report) => process.send?.(report));
+    process.disconnect?.();
+  } else if (values.trace) await trace(number("from"));
+  else await distribute(number("from"), number("seeds"), number("jobs"));
+}
+
+await main();

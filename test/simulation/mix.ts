@@ -1,0 +1,99 @@
+/**
+ * What one seed is like. Every seed draws its own mix (swarm testing, Groce et al., 2012): some faults and
+ * some operations off altogether, the others at rates of their own, because what is always a little of
+ * everything never is much of anything.
+ */
+import type { Settings } from "../../src/options.ts";
+import type { Random } from "../../src/testing/random.ts";
+import type { DisturbanceName } from "./disturbances.ts";
+import { DISTURBANCES } from "./disturbances.ts";
+import { type OperationName, type Vocabulary, WEIGHTS } from "./operations.ts";
+import type { Weather } from "./weather.ts";
+
+/** How the run of a seed is set up. */
+export interface Mix {
+  readonly hosts: number;
+  /** Joins do not go beyond. */
+  readonly mostHosts: number;
+  readonly vocabulary: Vocabulary;
+  /** Milliseconds between operations, in the mean. */
+  readonly operationEveryMs: number;
+  /** How long writes and faults go on. */
+  readonly safetyMs: number;
+  /** Milliseconds between comparisons with the oracle, in the mean. */
+  readonly checkEveryMs: number;
+  /** Milliseconds between disturbances of each kind, in the mean. Absent kinds do not happen. */
+  readonly disturbances: ReadonlyMap<DisturbanceName, number>;
+  /** How long a disturbance lasts, in the mean. */
+  readonly disturbanceMs: number;
+  /** Probability that a host that sends an answer dies of it: what kills donors in mid-sync. */
+  readonly donorDeath: number;
+  readonly weather: Weather;
+  readonly settings: Partial<Settings>;
+  readonly network: { maxMessageBytes: number; echo: boolean; queue: { messages: number; bytes: number } };
+}
+
+/** Draws the mix of a seed. */
+export function drawMix(random: Random): Mix {
+  const hosts = random.integer(2, random.chance(0.7) ? 4 : 7);
+  const safetyMs = random.magnitude(3_000, 40_000);
+  return {
+    hosts,
+    mostHosts: 7,
+    vocabulary: drawVocabulary(random),
+    operationEveryMs: random.magnitude(10, 250),
+    safetyMs,
+    checkEveryMs: safetyMs / random.integer(4, 12),
+    disturbances: drawDisturbances(random),
+    disturbanceMs: random.magnitude(200, 8_000),
+    donorDeath: random.chance(0.3) ? random.magnitude(0.002, 0.1) : 0,
+    weather: {
+      loss: random.chance(0.35) ? 0 : random.magnitude(0.005, 0.5),
+      duplicate: random.chance(0.5) ? 0 : random.magnitude(0.01, 0.5),
+      delayMs: random.chance(0.3) ? 1 : random.magnitude(2, 3_000),
+      reorder: random.chance(0.5) ? 0 : random.magnitude(0.01, 0.5),
+    },
+    settings: drawSettings(random),
+    network: {
+      maxMessageBytes: random.chance(0.6) ? 1024 * 1024 : Math.round(random.magnitude(600, 64_000)),
+      echo: random.chance(0.2),
+      queue: {
+        messages: Math.round(random.magnitude(5, 20_000)),
+        bytes: Math.round(random.magnitude(2_000, 64 * 1024 * 1024)),
+      },
+    },
+  };
+}
+
+function drawVocabulary(random: Random): Vocabulary {
+  const keys = ["a", "b", "c", "p:a", "p:b", "p:q:a", "grün", "d"];
+  const names = Object.keys(WEIGHTS) as OperationName[];
+  const chosen = names.filter(() => random.chance(0.55));
+  // What only removes needs something that adds.
+  if (!chosen.includes("set")) chosen.push(random.pick(["set", "increment", "setAdd", "listPush"]));
+  return {
+    keys: random.shuffle(keys).slice(0, random.integer(2, 8)),
+    weights: [...new Set(chosen)].map((name) => [name, WEIGHTS[name] * random.magnitude(0.2, 5)]),
+    largest: random.chance(0.7) ? 60 : random.magnitude(100, 20_000),
+    longestTtl: random.chance(0.5) ? random.magnitude(50, 2_000) : random.magnitude(2_000, 60_000),
+  };
+}
+
+function drawDisturbances(random: Random): Map<DisturbanceName, number> {
+  const chosen = DISTURBANCES.filter(() => random.chance(0.4));
+  return new Map(chosen.map((name) => [name, random.magnitude(800, 20_000)]));
+}
+
+function drawSettings(random: Random): Partial<Settings> {
+  const tight = random.chance(0.5);
+  return {
+    logBytes: tight ? Math.round(random.magnitude(200, 5_000)) : 64 * 1024 * 1024,
+    frameBytes: random.chance(0.5) ? 32 * 1024 : Math.round(random.magnitude(1, 2_000)),
+    chunkBytes: random.chance(0.4) ? 256 * 1024 : Math.round(random.magnitude(50, 4_000)),
+    inboxBytes: random.chance(0.5) ? 16 * 1024 * 1024 : Math.round(random.magnitude(300, 20_000)),
+    maxUnconfirmedBytes: random.chance(0.8) ? 64 * 1024 * 1024 : Math.round(random.magnitude(2_000, 100_000)),
+    heartbeatMs: random.chance(0.4) ? undefined : Math.round(random.magnitude(100, 2_000)),
+    joinWaitMs: Math.round(random.magnitude(50, 1_500)),
+    ttlMs: random.chance(0.8) ? Number.POSITIVE_INFINITY : Math.round(random.magnitude(100, 20_000)),
+  } as Partial<Settings>;
+}

@@ -1,0 +1,279 @@
+/**
+ * The run of one seed: the production code of several hosts in one process and in virtual time. First
+ * clients write while everything goes wrong that may; what every host holds and shows is compared with
+ * the oracle at random moments. Then the network heals, and all hosts must come to hold the same.
+ */
+import type { Host, HostObserver } from "../../src/host.ts";
+import { VirtualCluster } from "../../src/testing/cluster.ts";
+import { Random } from "../../src/testing/random.ts";
+import type { Delivery } from "../../src/transport/memory.ts";
+import { checkGrown, checkHost, checkQuiet, SimulationFailure } from "./checks.ts";
+import { Client } from "./client.ts";
+import { crashAndRestart, disturb, type Stage } from "./disturbances.ts";
+import { drawMix, type Mix } from "./mix.ts";
+import { type RecordedEvent, recordEvent } from "./recorded.ts";
+import { drawFaults } from "./weather.ts";
+
+/** What a run went through. */
+export interface RunResult {
+  readonly seed: number;
+  /** Simulated milliseconds, of each host that lived. */
+  readonly hostMs: number;
+  readonly operations: number;
+  readonly events: number;
+  readonly disturbances: number;
+  readonly messages: number;
+  readonly lostMessages: number;
+  readonly checks: number;
+  readonly snapshots: number;
+  readonly replays: number;
+  /** From the end of the faults until all hosts were equal. */
+  readonly convergedInMs: number;
+  /** Changes with any message of the run: two runs of one seed have one. */
+  readonly fingerprint: number;
+}
+
+export interface RunOptions {
+  /** Hears what happens, in words. */
+  tell?(atMs: number, what: string): void;
+  /** Compares with the oracle every 20 ms, to find the first moment at which something is wrong. */
+  often?: boolean;
+}
+
+/** Healed hosts must be equal within this time, from when they may talk to each other. */
+const CONVERGE_MS = 60_000;
+/** Then nothing may be left over after this: several heartbeats, and the sweeps of what expired. */
+const QUIET_MS = 15_000;
+/** After this the tails of the dead are given up too. Tried on one seed of so many. */
+const FORGET_MS = 12 * 60_000;
+const FORGET_EVERY = 40;
+const LOOK_MS = 20;
+
+/** Runs a seed. Throws what went wrong: `SimulationFailure`, or whatever the product threw. */
+export async function simulate(seed: number, options: RunOptions = {}): Promise<RunResult> {
+  return new Simulation(seed, options).run();
+}
+
+/** The run behind `simulate`; what it holds afterwards tells the story of a failure. */
+export class Simulation {
+  readonly mix: Mix;
+  readonly cluster: VirtualCluster;
+  /** All events, by the incarnation that made them. */
+  readonly written = new Map<string, RecordedEvent[]>();
+  /** Short names of incarnations: host and how manieth start. */
+  readonly names = new Map<string, string>();
+  readonly #starts: number[] = [];
+  readonly #seed: number;
+  readonly #options: RunOptions;
+  readonly #random: Random;
+  readonly #stage: Stage;
+  readonly #client: Client;
+  /** Per incarnation the vector that it was last seen with. */
+  readonly #vectors = new Map<string, ReadonlyMap<string, number>>();
+  /** Per vector hash the digest that was first seen with it. */
+  readonly #digests = new Map<string, string>();
+  #disturbing = true;
+  #disturbances = 0;
+  #checks = 0;
+  #messages = 0;
+  #fingerprint = 0;
+  #hostMs = 0;
+
+  constructor(seed: number, options: RunOptions = {}) {
+    this.#seed = seed;
+    this.#options = options;
+    const root = new Random(seed);
+    this.mix = drawMix(root.fork());
+    this.#random = root.fork();
+    this.cluster = new VirtualCluster({
+      seed: root.integer(0, 2 ** 31),
+      settings: this.mix.settings,
+      network: this.mix.network,
+      observe: (index) => this.#observer(index),
+      onDelivery: (delivery) => this.#delivered(delivery),
+    });
+    this.#stage = {
+      cluster: this.cluster,
+      random: root.fork(),
+      weather: this.mix.weather,
+      mostHosts: this.mix.mostHosts,
+      lastsMs: this.mix.disturbanceMs,
+      disturbing: () => this.#disturbing,
+      tell: (what) => {
+        this.#disturbances++;
+        this.#tell(what);
+      },
+    };
+    this.#client = new Client(this.cluster, root.fork(), this.mix, (what) => this.#tell(what));
+  }
+
+  async run(): Promise<RunResult> {
+    try {
+      await this.#safety();
+      const convergedInMs = await this.#liveness();
+      return this.#result(convergedInMs);
+    } finally {
+      this.#disturbing = false;
+      await this.cluster[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Writes and faults. */
+  async #safety(): Promise<void> {
+    const { mix, cluster } = this;
+    cluster.network.links.change(drawFaults(this.#random, mix.weather));
+    for (let index = 0; index < mix.hosts; index++) cluster.add();
+    if (this.#random.chance(0.7)) await this.#pass(mix.settings.joinWaitMs! + 500);
+    this.#repeat(mix.operationEveryMs, () => this.#client.act());
+    this.#repeat(mix.checkEveryMs, () => {
+      for (const index of this.#alive()) if (this.#random.chance(0.7)) this.#check(index);
+    });
+    for (const [name, everyMs] of mix.disturbances) this.#repeat(everyMs, () => disturb(name, this.#stage));
+    await this.#pass(mix.safetyMs);
+    this.#disturbing = false;
+  }
+
+  /** Everything is well again: all hosts must become equal, and nothing may be left over. */
+  async #liveness(): Promise<number> {
+    this.#tell("everything heals");
+    const { cluster } = this;
+    cluster.heal();
+    for (const index of this.#alive()) cluster.resume(index);
+    const healedAt = cluster.now;
+    await this.#converge();
+    const convergedInMs = cluster.now - healedAt;
+    this.#tell(`all hosts are equal after ${Math.round(convergedInMs)} ms`);
+    for (const index of this.#alive()) this.#check(index);
+    const forget = this.#seed % FORGET_EVERY === 0;
+    await this.#pass(forget ? FORGET_MS : QUIET_MS);
+    await this.#converge();
+    for (const index of this.#alive()) this.#check(index);
+    this.#client.checkClaims(this.#vectors);
+    checkQuiet(
+      this.#alive().map((index) => cluster.hosts[index]!),
+      this.written,
+      forget,
+    );
+    return convergedInMs;
+  }
+
+  async #converge(): Promise<void> {
+    const end = this.cluster.now + CONVERGE_MS;
+    while (!this.cluster.settled()) {
+      if (this.cluster.now >= end) {
+        // Says who differs; were they equal by now, it would not throw.
+        this.cluster.settle({ timeout: 0 });
+        return;
+      }
+      await this.#pass(LOOK_MS);
+    }
+  }
+
+  /** Lets time pass, and the promises that the hosts settled meanwhile be heard. */
+  async #pass(durationMs: number): Promise<void> {
+    const end = this.cluster.now + durationMs;
+    while (this.cluster.now < end) {
+      const step = Math.min(LOOK_MS, end - this.cluster.now);
+      this.cluster.time.run(step);
+      this.#hostMs += step * this.#alive().length;
+      if (this.#options.often === true) for (const index of this.#alive()) this.#check(index);
+      await null;
+      this.#client.throwFailure();
+    }
+  }
+
+  /** Lets something happen at random moments, as long as the run disturbs. */
+  #repeat(meanMs: number, task: () => void): void {
+    const next = (): void => {
+      this.cluster.time.after(meanMs * -Math.log(1 - this.#random.next()), () => {
+        if (!this.#disturbing) return;
+        task();
+        next();
+      });
+    };
+    next();
+  }
+
+  #check(index: number): void {
+    const host = this.cluster.hosts[index]!;
+    this.#checks++;
+    const { vector } = checkHost(host, this.written, this.mix.vocabulary.keys);
+    checkGrown(host.node, this.#vectors.get(host.incarnation) ?? new Map(), vector);
+    this.#vectors.set(host.incarnation, vector);
+    this.#checkStatus(host);
+  }
+
+  #checkStatus(host: Host): void {
+    const { state, reason, vectorHash, digest, counts } = host.status();
+    const fail = (invariant: string, message: string): never => {
+      throw new SimulationFailure(invariant, `${host.node} ${message}`);
+    };
+    if (state === "fenced") fail("state", `is fenced: ${reason}`);
+    if (counts.divergences > 0) fail("I8", `counted ${counts.divergences} divergences`);
+    if (counts.rejected > 0) fail("I14", `rejected ${counts.rejected} messages`);
+    const known = this.#digests.get(vectorHash);
+    if (known !== undefined && known !== digest) {
+      fail("I8", `has the digest ${digest} at the vector ${vectorHash}, where ${known} was seen before`);
+    }
+    this.#digests.set(vectorHash, digest);
+  }
+
+  #observer(index: number): HostObserver {
+    const start = (this.#starts[index] ?? 0) + 1;
+    this.#starts[index] = start;
+    return {
+      wrote: (event, origins) => {
+        const recorded = recordEvent(event, origins, this.cluster.now);
+        this.names.set(recorded.origin, `host-${index + 1}.${start}`);
+        const made = this.written.get(recorded.origin) ?? [];
+        this.written.set(recorded.origin, made);
+        if (event.origin !== 0 || recorded.seq !== made.length + 1) {
+          const message = `event ${recorded.origin}/${recorded.seq} comes after ${made.length}`;
+          throw new SimulationFailure("I9", message);
+        }
+        made.push(recorded);
+      },
+    };
+  }
+
+  #delivered({ from, to, channel, bytes }: Delivery): void {
+    this.#messages++;
+    let hash = this.#fingerprint;
+    for (const part of [from, to, channel]) {
+      for (let index = 0; index < part.length; index++)
+        hash = Math.imul(hash ^ part.charCodeAt(index), 0x01000193);
+    }
+    hash = Math.imul(hash ^ bytes.byteLength, 0x01000193);
+    this.#fingerprint = Math.imul(hash ^ (bytes[bytes.byteLength >> 1] ?? 0), 0x01000193);
+    if (channel !== "rp" || !this.#disturbing || !this.#stage.random.chance(this.mix.donorDeath)) return;
+    const index = this.cluster.hosts.findIndex(({ node }) => node === from);
+    if (this.#alive().length > 1) this.cluster.time.defer(() => crashAndRestart(this.#stage, index));
+  }
+
+  #alive(): number[] {
+    return [...this.cluster.hosts.keys()].filter((index) => this.cluster.alive(index));
+  }
+
+  #tell(what: string): void {
+    this.#options.tell?.(this.cluster.now, what);
+  }
+
+  #result(convergedInMs: number): RunResult {
+    const counts = this.#alive().map((index) => this.cluster.hosts[index]!.status().counts);
+    const { lost, blocked, disconnected, overflowed } = this.cluster.network.counts;
+    return {
+      seed: this.#seed,
+      hostMs: this.#hostMs,
+      operations: this.#client.operations,
+      events: [...this.written.values()].reduce((sum, made) => sum + made.length, 0),
+      disturbances: this.#disturbances,
+      messages: this.#messages,
+      lostMessages: lost + blocked + disconnected + overflowed,
+      checks: this.#checks,
+      snapshots: counts.reduce((sum, { snapshotsInstalled }) => sum + snapshotsInstalled, 0),
+      replays: counts.reduce((sum, { replaysRequested }) => sum + replaysRequested, 0),
+      convergedInMs,
+      fingerprint: this.#fingerprint >>> 0,
+    };
+  }
+}
