@@ -15,6 +15,7 @@ import { type Inspection, inspect } from "./inspection.ts";
 export type { InspectedCell, InspectedEntry, Inspection } from "./inspection.ts";
 
 import { parseDuration, type Settings } from "./options.ts";
+import { presentKeys } from "./present-keys.ts";
 import { Reads } from "./reads.ts";
 import { replicaOf } from "./replica.ts";
 import { medianOffset } from "./replication/membership.ts";
@@ -203,7 +204,7 @@ class TidemarkHost extends Commands implements Host {
 
   watch(options: WatchOptions = {}): AsyncIterableIterator<Change> {
     this.#checkOpen();
-    return this.#hub.open(options, (matches) => this.#present(matches));
+    return this.#hub.open(options, (matches) => presentKeys(this.#reads, matches, this.#world.now()));
   }
 
   status(): Status {
@@ -373,31 +374,6 @@ class TidemarkHost extends Commands implements Host {
         `more than ${this.#settings.maxUnconfirmedBytes} bytes of writes wait for the NATS server; ` +
           "write slower, or wait until it can be reached again",
       );
-    }
-  }
-
-  *#present(matches: (key: string) => boolean): Generator<KeyChange> {
-    for (const key of this.#reads.keys()) {
-      if (!matches(key)) continue;
-      const view = this.#store.view(key);
-      if (view === undefined) continue;
-      const base = {
-        type: "set",
-        key,
-        previous: undefined,
-        removed: [],
-        origin: undefined,
-        folded: 0,
-      } as const;
-      const at = this.#world.now();
-      if (view.type === "string") {
-        const { value } = view;
-        const shown = typeof value === "number" || typeof value === "bigint" ? String(value) : value;
-        yield { ...base, kind: "string", value: shown, added: [], at };
-      } else {
-        const added = view.type === "set" ? this.#reads.setMembers(key) : this.#reads.listRange(key);
-        yield { ...base, kind: view.type, value: undefined, added, at };
-      }
     }
   }
 

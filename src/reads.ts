@@ -4,6 +4,7 @@ import { compileGlob } from "./crdt/glob.ts";
 import type { View } from "./crdt/key-state.ts";
 import { memberKey, toBytes, toText } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
+import { asValue } from "./store/changes.ts";
 import type { Store } from "./store/store.ts";
 import type { KeysOptions, KeyType } from "./tidemark.ts";
 
@@ -21,15 +22,19 @@ export class Reads {
     const found = this.#store.read(key);
     if (typeof found === "string") return found;
     if (found === undefined) return undefined;
-    return found instanceof Uint8Array ? toText(found) : text(stringView(key, found));
+    return toText(isView(found) ? asValue(stringView(key, found)) : found);
+  }
+
+  /** A string or counter in its canonical form, whether or not it is text. */
+  value(key: string): Value | undefined {
+    const found = this.#store.read(key);
+    if (found === undefined || !isView(found)) return found;
+    return asValue(stringView(key, found));
   }
 
   getBytes(key: string): Uint8Array | undefined {
-    const found = this.#store.read(key);
-    if (found === undefined) return undefined;
-    if (typeof found === "string" || found instanceof Uint8Array) return toBytes(found);
-    const value = stringView(key, found);
-    return toBytes(typeof value === "number" || typeof value === "bigint" ? String(value) : value);
+    const value = this.value(key);
+    return value === undefined ? undefined : toBytes(value);
   }
 
   has(key: string): boolean {
@@ -92,7 +97,7 @@ export class Reads {
     for (const key of this.keys()) {
       const view = this.#store.view(key);
       if (view === undefined) continue;
-      if (view.type === "string") yield [key, text(view.value)];
+      if (view.type === "string") yield [key, asValue(view.value)];
       else yield [key, view.type === "set" ? this.setMembers(key) : this.listRange(key)];
     }
   }
@@ -166,12 +171,6 @@ function isView(found: Value | View): found is View {
 function stringView(key: string, view: View): Value | number | bigint {
   if (view.type !== "string") throw wrongType(key, view.type, "string");
   return view.value;
-}
-
-function text(value: Value | number | bigint): string;
-function text(value: Value | number | bigint): Value {
-  if (typeof value === "number" || typeof value === "bigint") return String(value);
-  return typeof value === "string" ? value : toText(value);
 }
 
 function wrongType(key: string, holds: string, needs: string): TidemarkError {

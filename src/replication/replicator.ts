@@ -15,7 +15,7 @@ import { encodeChunk } from "./image-codec.ts";
 import { Inbox } from "./inbox.ts";
 import { Join } from "./join.ts";
 import { deadTimeout, liveTimeout, Membership, type Peer, rendezvousRank } from "./membership.ts";
-import { encodeMessage } from "./messages.ts";
+import { encodeMessage } from "./message-codec.ts";
 import {
   type Counts,
   type Node,
