@@ -7,7 +7,8 @@ import { ulid } from "ulid";
 import { HybridLogicalClock, MAX_SKEW_MS, stampToMs } from "./causality/hybrid-logical-clock.ts";
 import { Origins } from "./causality/origins.ts";
 import { Commands } from "./commands.ts";
-import type { EventBody, ReplicatedEvent } from "./crdt/event.ts";
+import type { Value } from "./crdt/entry.ts";
+import { type EventBody, eventFrom, type ReplicatedEvent, valueEvent } from "./crdt/event.ts";
 import { TidemarkError } from "./errors.ts";
 import { FleetClock } from "./fleet-clock.ts";
 import { type Inspection, inspect } from "./inspection.ts";
@@ -114,6 +115,8 @@ class TidemarkHost extends Commands implements Host {
         store: this.#store,
         writable: () => this.#checkWritable(),
         write: (bodies) => this.#write(bodies),
+        writeValue: (key, value, deadline, removesUpTo) =>
+          this.#writeValue(key, value, deadline, removesUpTo),
         now: () => this.#fleet.now(),
         stamp: () => this.#clock.tick(),
         limits: settings,
@@ -316,37 +319,31 @@ class TidemarkHost extends Commands implements Host {
 
   #write(bodies: readonly EventBody[]): void {
     for (const body of bodies) {
-      const event = this.#eventOf(body);
-      this.#store.apply(event);
-      this.#replicator?.wrote(event);
-      this.#observer.wrote?.(event, this.#origins);
+      this.#commit(eventFrom(body, SELF, this.#store.vector.get(SELF) + 1, this.#clock.tick()));
     }
     this.#replicator?.endCommand();
   }
 
-  #eventOf(body: EventBody): ReplicatedEvent {
-    const seq = this.#store.vector.get(SELF) + 1;
-    const stamp = this.#clock.tick();
-    const { add, increment } = body;
-    return {
-      origin: SELF,
-      seq,
-      stamp,
-      key: body.key,
-      removesUpTo: nonEmpty(body.removesUpTo),
-      removes: nonEmpty(body.removes),
-      resets: nonEmpty(body.resets),
-      add:
-        add === undefined || add === null
-          ? null
-          : ({ ...add, origin: SELF, seq, stamp } as ReplicatedEvent["add"]),
-      increment:
-        increment === undefined || increment === null
-          ? null
-          : { ...increment, segment: increment.segment || seq },
-      sweep: body.sweep ?? null,
-      clear: body.clear ?? null,
-    };
+  /** The hot path: one plain value. */
+  #writeValue(key: string, value: Value, deadline: number, removesUpTo: readonly number[] | null): void {
+    this.#commit(
+      valueEvent(
+        key,
+        value,
+        deadline,
+        removesUpTo,
+        SELF,
+        this.#store.vector.get(SELF) + 1,
+        this.#clock.tick(),
+      ),
+    );
+    this.#replicator?.endCommand();
+  }
+
+  #commit(event: ReplicatedEvent): void {
+    this.#store.apply(event);
+    this.#replicator?.wrote(event);
+    this.#observer.wrote?.(event, this.#origins);
   }
 
   #state(): HostState {
@@ -386,10 +383,6 @@ class TidemarkHost extends Commands implements Host {
       folded: 0,
     };
   }
-}
-
-function nonEmpty<T>(items: readonly T[] | null | undefined): readonly T[] | null {
-  return items === null || items === undefined || items.length === 0 ? null : items;
 }
 
 function timeoutOf(options: WaitOptions, otherwise: number): number {

@@ -32,6 +32,8 @@ export interface WritePorts {
   writable(): void;
   /** Applies the events of one command, in order, and hands them on. */
   write(bodies: readonly EventBody[]): void;
+  /** As `write` for one plain value. */
+  writeValue(key: string, value: Value, deadline: number, removesUpTo: readonly number[] | null): void;
   /** Fleet time, milliseconds since 1970. */
   now(): number;
   /** A fresh hybrid logical clock stamp. */
@@ -54,7 +56,10 @@ export class Writes {
     const deadline = this.#deadlineOf(key, options);
     this.#ports.writable();
     if (options?.onlyIf !== undefined && !this.#allows(key, options.onlyIf)) return false;
-    this.#ports.write([this.#setBody(key, value, deadline)]);
+    const dot = this.#store.plainDot(key);
+    if (dot !== undefined) this.#ports.writeValue(key, value, deadline, dot);
+    else if (this.#store.isAbsent(key)) this.#ports.writeValue(key, value, deadline, null);
+    else this.#ports.write([this.#setBody(key, value, deadline)]);
     return true;
   }
 
