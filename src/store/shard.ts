@@ -20,8 +20,6 @@ export class Shard {
   readonly #index = new Map<string, number>();
   #capacity = FIRST_CAPACITY;
   #used = 0;
-  #lastKey: string | undefined;
-  #lastSlot = -1;
   readonly #free: number[] = [];
   readonly #keys: (string | undefined)[] = [];
   readonly #contents: (Value | KeyState | undefined)[] = [];
@@ -46,14 +44,6 @@ export class Shard {
     return this.#used;
   }
 
-  /** As `find`, for the several look-ups of one write: the last answer is remembered. */
-  locate(key: string): number {
-    if (key === this.#lastKey) return this.#lastSlot;
-    this.#lastKey = key;
-    this.#lastSlot = this.find(key);
-    return this.#lastSlot;
-  }
-
   find(key: string): number {
     const slot = this.#index.get(key);
     return slot === undefined ? -1 : slot;
@@ -72,7 +62,6 @@ export class Shard {
     const slot = this.#free.pop() ?? this.#used++;
     if (slot >= this.#capacity) this.#grow();
     this.#index.set(key, slot);
-    this.#lastKey = undefined;
     this.#keys[slot] = key;
     this.#buckets[slot] = bucket;
     this.#flags[slot] = 0;
@@ -80,7 +69,6 @@ export class Shard {
   }
 
   release(slot: number): void {
-    this.#lastKey = undefined;
     this.#index.delete(this.#keys[slot]!);
     this.#keys[slot] = undefined;
     this.#contents[slot] = undefined;

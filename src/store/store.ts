@@ -107,14 +107,14 @@ export class Store {
   /** For a plain value the dot a replacing write has to name, without building a state. */
   plainDot(key: string): number[] | undefined {
     const shard = this.shards.of(key);
-    const slot = shard.locate(key);
+    const slot = shard.find(key);
     if (slot < 0 || shard.isState(slot)) return undefined;
     return [shard.originAt(slot), shard.seqAt(slot)];
   }
 
   /** Whether nothing is stored under a key. */
   isAbsent(key: string): boolean {
-    return this.shards.of(key).locate(key) < 0;
+    return this.shards.of(key).find(key) < 0;
   }
 
   /** Applies the next event of its origin: `event.seq` must be one above the vector's row. */
@@ -226,7 +226,7 @@ export class Store {
     if (add !== null && add.kind !== "value") return false;
     if (this.pending.size > 0) return false;
     const shard = this.shards.of(key);
-    let slot = shard.locate(key);
+    let slot = shard.find(key);
     if (slot >= 0 && shard.isState(slot)) return false;
     let replaces = slot < 0;
     if (removesUpTo !== null) {
@@ -302,7 +302,7 @@ export class Store {
   #mutate(key: string, delta: EntryDelta | null, mutate: (target: Target) => void): KeyState {
     const keyHash = hashKey(key);
     let shard = this.shards.of(key);
-    let slot = shard.locate(key);
+    let slot = shard.find(key);
     const state = slot < 0 ? new KeyState(this.origins) : this.#stateAt(shard, slot);
     mutate({ key, keyHash, state, delta });
     if (state.deadlines.some((mark) => mark.targetSeq > 0)) this.marked.add(key);
@@ -317,7 +317,7 @@ export class Store {
         shard.setState(slot, state, 0);
         this.shards.split(shard);
         shard = this.shards.of(key);
-        slot = shard.locate(key);
+        slot = shard.find(key);
       }
     }
     const only = state.only;
