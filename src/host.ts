@@ -171,7 +171,7 @@ class TidemarkHost extends Commands implements Host {
     const replicator = this.#replicator;
     if (replicator === undefined) return 0;
     const seq = this.#store.vector.get(SELF);
-    if (seq === 0) return hosts;
+    if (seq === 0) return replicator.livePeers().length;
     if (replicator.appliedBy(seq) < hosts) {
       replicator.requestAcknowledgement();
       await replicator.waits.add({

@@ -155,11 +155,9 @@ export class Replicator {
     this.node.publisher.confirm();
   }
 
-  /** How many other hosts have reported to have applied our event `seq`. */
+  /** How many live hosts have reported to have applied our event `seq`. */
   appliedBy(seq: number): number {
-    let hosts = 0;
-    for (const peer of this.node.membership.all()) if (peer.vector.covers(SELF, seq)) hosts++;
-    return hosts;
+    return this.livePeers().filter((peer) => peer.vector.covers(SELF, seq)).length;
   }
 
   /** Whether an origin's host has been silent so long that others take over its duties. */
