@@ -96,7 +96,7 @@ export class Writes {
     const seen = this.#see(key);
     if (seen.view === undefined) return false;
     if (ms === 0) this.#ports.write([deleteKey(seen)]);
-    else this.#ports.write(setDeadline(seen, ms === NEVER ? NEVER : Math.round(seen.now + ms)));
+    else this.#ports.write(setDeadline(seen, ms === NEVER ? NEVER : Math.floor(seen.now) + ms));
     return true;
   }
 
@@ -308,12 +308,12 @@ export class Writes {
     const ms = parseDuration(ttl, "ttl");
     if (ms === 0)
       throw new TidemarkError("INVALID_ARGUMENT", "ttl takes a duration above 0; use delete to remove a key");
-    return ms === NEVER ? NEVER : Math.round(this.#ports.now() + ms);
+    return ms === NEVER ? NEVER : Math.floor(this.#ports.now()) + ms;
   }
 
   #newDeadline(): number {
     const { ttlMs } = this.#ports.limits;
-    return ttlMs === NEVER ? NEVER : Math.round(this.#ports.now() + ttlMs);
+    return ttlMs === NEVER ? NEVER : Math.floor(this.#ports.now()) + ttlMs;
   }
 
   #allows(key: string, onlyIf: "absent" | "present"): boolean {

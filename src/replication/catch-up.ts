@@ -12,6 +12,9 @@ import { type Pull, pullStep, startPull, takeChunk } from "./state-sync.ts";
 /** An answer to a replay request carries at most this many bytes of frames. */
 export const REPLAY_BYTES = 1024 * 1024;
 
+/** So many unreadable answers for one origin, and its events are taken over as state. */
+const POISONED_AFTER = 3;
+
 export class CatchUp {
   readonly #node: Node;
   /** Called when an image was installed. */
@@ -68,6 +71,14 @@ export class CatchUp {
     if (this.#done(need)) return;
     need.tries = 0;
     this.#request(need, from);
+  }
+
+  /** An answer could not be read. If it never can, what it holds is taken over as state instead. */
+  unreadable(origin: number, from: Peer): void {
+    const need = this.#node.needs.get(origin);
+    if (need === undefined) return;
+    need.unreadable++;
+    if (need.unreadable >= POISONED_AFTER && from.state === "ready") this.startSync(from);
   }
 
   refused(origin: number, from: Peer, reason: "trimmed" | "unknown"): void {

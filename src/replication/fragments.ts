@@ -72,7 +72,7 @@ export class Assemblies {
 
   #trim(): void {
     for (const [name, assembly] of this.#open) {
-      if (this.#bytes <= this.#maxBytes) return;
+      if (this.#bytes <= this.#maxBytes || this.#open.size === 1) return;
       this.#dropped++;
       this.#drop(name, assembly);
     }

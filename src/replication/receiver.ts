@@ -9,8 +9,9 @@ import type { CatchUp } from "./catch-up.ts";
 import { Assemblies } from "./fragments.ts";
 import { ACK_REQUESTED, type FrameHeader, readFrameEvents, readFrameHeader } from "./frame.ts";
 import type { Heartbeats } from "./heartbeats.ts";
+import type { Peer } from "./membership.ts";
 import { bulkType, decodeMessage } from "./message-codec.ts";
-import type { Message } from "./messages.ts";
+import type { Message, Replay } from "./messages.ts";
 import { type Node, SELF } from "./node.ts";
 import type { Responder } from "./responder.ts";
 import type { Waits } from "./waits.ts";
@@ -166,21 +167,14 @@ export class Receiver {
   }
 
   #answered(message: Message): void {
-    const { membership, origins, publisher, settings } = this.#node;
+    const { membership, origins, publisher } = this.#node;
     const peer = membership.get(message.incarnation);
     if (peer === undefined) return;
     const { catchUp, waits } = this.#parts;
     switch (message.type) {
-      case "replay": {
-        let gained = 0;
-        for (const bytes of message.frames) {
-          const header = readFrameHeader(bytes, settings.namespace);
-          if (header.origin === message.origin) gained += this.#frame(header, bytes);
-        }
-        const origin = origins.find(message.origin);
-        if (origin !== undefined) catchUp.replayed(origin, peer, gained);
+      case "replay":
+        this.#replayed(message, peer);
         return;
-      }
       case "replay-refusal": {
         const origin = origins.find(message.origin);
         if (origin !== undefined) catchUp.refused(origin, peer, message.reason);
@@ -198,5 +192,21 @@ export class Receiver {
         // A request does not belong on the channel of answers.
         this.#node.counts.rejected++;
     }
+  }
+
+  #replayed(message: Replay, peer: Peer): void {
+    const origin = this.#node.origins.find(message.origin);
+    if (origin === undefined) return;
+    let gained = 0;
+    try {
+      for (const bytes of message.frames) {
+        const header = readFrameHeader(bytes, this.#node.settings.namespace);
+        if (header.origin === message.origin) gained += this.#frame(header, bytes);
+      }
+    } catch (error) {
+      this.#parts.catchUp.unreadable(origin, peer);
+      throw error;
+    }
+    this.#parts.catchUp.replayed(origin, peer, gained);
   }
 }

@@ -17,6 +17,8 @@ export interface Need {
   readonly since: number;
   nextAt: number;
   tries: number;
+  /** Answers that could not be read. */
+  unreadable: number;
 }
 
 /** How long to wait for an answer before asking again. `random` in [0, 1). */
@@ -81,7 +83,14 @@ export class Needs {
       return;
     }
     this.#found++;
-    this.#needs.set(origin, { origin, known, since: now, nextAt: now + REORDER_GRACE_MS, tries: 0 });
+    this.#needs.set(origin, {
+      origin,
+      known,
+      since: now,
+      nextAt: now + REORDER_GRACE_MS,
+      tries: 0,
+      unreadable: 0,
+    });
   }
 
   /** Nothing more is known of this origin than was applied. */

@@ -9,8 +9,14 @@ import { type Node, SELF } from "./node.ts";
 import type { Donor } from "./state-sync.ts";
 import { TokenBuckets } from "./token-buckets.ts";
 
+/** Asked for one range by so many hosts within so many milliseconds, it is sent to all once more instead. */
+const SHARED_ASKERS = 3;
+const SHARED_MS = 50;
+
 export class Responder {
   readonly #node: Node;
+  /** The range of our own events asked for last: how often, and since when. */
+  #asked = { first: 0, times: 0, since: 0 };
   readonly #donor: Donor;
   readonly #heartbeats: Heartbeats;
   readonly #budget: TokenBuckets;
@@ -49,6 +55,15 @@ export class Responder {
     }
   }
 
+  #askedByMany(first: number): boolean {
+    const now = this.#node.world.monotonic();
+    if (this.#asked.first !== first || now - this.#asked.since > SHARED_MS) {
+      this.#asked = { first, times: 0, since: now };
+    }
+    this.#asked.times++;
+    return this.#asked.times === SHARED_ASKERS;
+  }
+
   #sendChunk(peer: HostAddress, session: string, chunk: Uint8Array | undefined): void {
     const { incarnation } = this.#node.self;
     if (chunk !== undefined) this.#node.sendBytes("rp", peer, chunk);
@@ -80,6 +95,11 @@ export class Responder {
       // Beyond the budget the request goes unanswered: the asker backs off and asks again, here or elsewhere.
       if (!this.#budget.take(peer.incarnation, size)) return;
       counts.replaysServed++;
+      if (origin === SELF && this.#askedByMany(request.first)) {
+        // Receivers that have them drop them; the others are served by one message instead of many.
+        for (const frame of bytes) this.#node.sendBytes("ev", self, frame);
+        return;
+      }
       this.#node.send("rp", peer, { type: "replay", incarnation, origin: request.origin, frames: bytes });
       return;
     }

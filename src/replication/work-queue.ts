@@ -47,7 +47,8 @@ export class WorkQueue<T> {
       this.#handle(item);
       return;
     }
-    if (this.#bytes + bytes > this.#maxBytes) {
+    // A message larger than the whole bound is still taken when nothing else waits: it may be what repairs us.
+    if (this.#bytes > 0 && this.#bytes + bytes > this.#maxBytes) {
       this.#dropped++;
       return;
     }

@@ -87,16 +87,17 @@ export async function serveHttp({ kv, host, port }: HttpOptions): Promise<HttpDo
 function handle(kv: HttpOptions["kv"], request: IncomingMessage, response: ServerResponse): void {
   // A caller that hangs up half-way is its own affair.
   response.on("error", () => undefined);
+  // What was not read cannot be told from the next request.
+  if (hasBody(request)) response.shouldKeepAlive = false;
   const page = PAGES.get(pathOf(request));
-  if (hasBody(request)) {
-    response.shouldKeepAlive = false;
-    send(request, response, { status: 413, body: { error: "send no body; nothing here reads one" } });
-  } else if (page === undefined) {
+  if (page === undefined) {
     const known = [...PAGES.keys()].join(", ");
     send(request, response, { status: 404, body: { error: `there is nothing here; there is ${known}` } });
   } else if (request.method !== "GET" && request.method !== "HEAD") {
     response.setHeader("allow", "GET, HEAD");
     send(request, response, { status: 405, body: { error: "only GET and HEAD are answered here" } });
+  } else if (hasBody(request)) {
+    send(request, response, { status: 413, body: { error: "send no body; nothing here reads one" } });
   } else send(request, response, answerOf(page, kv));
 }
 
@@ -133,7 +134,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 function send(request: IncomingMessage, response: ServerResponse, { status, body }: Answer): void {
-  const text = `${JSON.stringify(body, asText, request.method === "HEAD" ? undefined : 2)}\n`;
+  const text = `${JSON.stringify(body, asText, 2)}\n`;
   response.writeHead(status, {
     "content-type": "application/json; charset=utf-8",
     "content-length": Buffer.byteLength(text),
@@ -158,6 +159,8 @@ function listen(server: Server, host: string, port: number): Promise<void> {
     server.once("error", failed);
     server.listen({ host, port }, () => {
       server.off("error", failed);
+      // From here on an error is a connection that could not be accepted, for want of file descriptors.
+      server.on("error", () => undefined);
       resolve();
     });
   });
