@@ -1,6 +1,6 @@
 /** What must hold on a host at any moment, compared with the oracle. The names are those of the protocol's invariants. */
 import type { Host, Inspection } from "../../src/host.ts";
-import { contentName, readContent } from "./model.ts";
+import { contentName, readContent, sameTtl } from "./model.ts";
 import { type KeyState, type KeyView, stateAt, valueName, viewAt } from "./oracle.ts";
 import type { RecordedEvent } from "./recorded.ts";
 
@@ -115,7 +115,7 @@ function checkShown(
   }
   if (expected?.deadline === undefined) return;
   const left = expected.deadline - host.fleetNow();
-  if (content?.ttl === left) return;
+  if (sameTtl(content?.ttl, left)) return;
   const message = `${host.node} gives key ${JSON.stringify(key)} ${content?.ttl} ms, instead of ${left}`;
   throw new SimulationFailure("view", message, { key, vector });
 }

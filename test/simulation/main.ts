@@ -1,6 +1,7 @@
 /**
  * `npm run simulate -- --seeds 10000 --from 1 --jobs 2`: many seeds in several processes. With `--trace`
- * it runs the one seed of `--from`, comparing all the time, and tells how it came to what went wrong.
+ * it runs the one seed of `--from` and tells how it came to what went wrong; with `--often` it compares
+ * with the oracle all the time, which finds the first moment but may disturb the run.
  */
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -31,12 +32,12 @@ async function work({ from, seeds, stride }: Task, report: (report: Report) => v
   }
 }
 
-async function trace(seed: number): Promise<void> {
+async function trace(seed: number, often: boolean): Promise<void> {
   const lines: string[] = [];
   const tell = (atMs: number, what: string): void => {
     lines.push(`${atMs.toFixed(0).padStart(8)} ms ${what}`);
   };
-  const simulation = new Simulation(seed, { tell, often: true });
+  const simulation = new Simulation(seed, { tell, often });
   process.stdout.write(`seed ${seed}: ${JSON.stringify(simulation.mix, mapInJson)}\n`);
   try {
     const result = await simulation.run();
@@ -47,6 +48,7 @@ async function trace(seed: number): Promise<void> {
     const story = tellStory(simulation.written, simulation.names, key, vector);
     const names = [...simulation.names].map(([incarnation, name]) => `${name} = ${incarnation}`);
     process.stdout.write(`${lines.slice(-LINES_BEFORE_FAILURE).join("\n")}\n\n`);
+    for (const line of simulation.describe()) process.stdout.write(`${line}\n`);
     process.stdout.write(`the events of ${JSON.stringify(key) ?? "every key"}:\n${story.join("\n")}\n\n`);
     process.stdout.write(`${names.join("\n")}\n\n`);
     process.stdout.write(
@@ -94,6 +96,7 @@ async function main(): Promise<void> {
       from: { type: "string", default: "1" },
       jobs: { type: "string", default: String(availableParallelism()) },
       trace: { type: "boolean", default: false },
+      often: { type: "boolean", default: false },
       work: { type: "string" },
     },
   });
@@ -106,7 +109,7 @@ async function main(): Promise<void> {
   if (values.work !== undefined) {
     await work(JSON.parse(values.work) as Task, (report) => process.send?.(report));
     process.disconnect?.();
-  } else if (values.trace) await trace(number("from"));
+  } else if (values.trace) await trace(number("from"), values.often);
   else await distribute(number("from"), number("seeds"), number("jobs"));
 }
 

@@ -37,10 +37,11 @@ export interface Mix {
 export function drawMix(random: Random): Mix {
   const hosts = random.integer(2, random.chance(0.7) ? 4 : 7);
   const safetyMs = random.magnitude(3_000, 40_000);
+  const vocabulary = drawVocabulary(random);
   return {
     hosts,
     mostHosts: 7,
-    vocabulary: drawVocabulary(random),
+    vocabulary,
     operationEveryMs: random.magnitude(10, 250),
     safetyMs,
     checkEveryMs: safetyMs / random.integer(4, 12),
@@ -53,7 +54,7 @@ export function drawMix(random: Random): Mix {
       delayMs: random.chance(0.3) ? 1 : random.magnitude(2, 3_000),
       reorder: random.chance(0.5) ? 0 : random.magnitude(0.01, 0.5),
     },
-    settings: drawSettings(random),
+    settings: drawSettings(random, vocabulary.largest),
     network: {
       maxMessageBytes: random.chance(0.6) ? 1024 * 1024 : Math.round(random.magnitude(600, 64_000)),
       echo: random.chance(0.2),
@@ -84,13 +85,15 @@ function drawDisturbances(random: Random): Map<DisturbanceName, number> {
   return new Map(chosen.map((name) => [name, random.magnitude(800, 20_000)]));
 }
 
-function drawSettings(random: Random): Partial<Settings> {
+function drawSettings(random: Random, largestValue: number): Partial<Settings> {
   const tight = random.chance(0.5);
+  // A request for a snapshot has to fit into four times this, and so has a chunk of it.
+  const leastInbox = 6_000 + 10 * largestValue;
   return {
     logBytes: tight ? Math.round(random.magnitude(200, 5_000)) : 64 * 1024 * 1024,
     frameBytes: random.chance(0.5) ? 32 * 1024 : Math.round(random.magnitude(1, 2_000)),
     chunkBytes: random.chance(0.4) ? 256 * 1024 : Math.round(random.magnitude(50, 4_000)),
-    inboxBytes: random.chance(0.5) ? 16 * 1024 * 1024 : Math.round(random.magnitude(300, 20_000)),
+    inboxBytes: random.chance(0.5) ? 16 * 1024 * 1024 : leastInbox + Math.round(random.magnitude(1, 20_000)),
     maxUnconfirmedBytes: random.chance(0.8) ? 64 * 1024 * 1024 : Math.round(random.magnitude(2_000, 100_000)),
     heartbeatMs: random.chance(0.4) ? undefined : Math.round(random.magnitude(100, 2_000)),
     joinWaitMs: Math.round(random.magnitude(50, 1_500)),

@@ -48,6 +48,12 @@ export function contentName(content: Content | undefined): string {
   return `${content.type} ${(content.type === "set" ? names.sort() : names).join(", ")}`;
 }
 
+/** Fleet time has fractions, times to live are told in whole milliseconds. */
+export function sameTtl(left: number | undefined, right: number | undefined): boolean {
+  if (left === undefined || right === undefined || left === right) return true;
+  return Math.abs(left - right) <= 1;
+}
+
 /**
  * What `operation` does to `contents`, which it may keep. `defaultTtl` is that of the namespace. `Error`
  * outcomes leave everything as it was.

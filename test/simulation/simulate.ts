@@ -118,6 +118,28 @@ export class Simulation {
     }
   }
 
+  /** Where every host stands, for the story of a failure. */
+  describe(): string[] {
+    return this.cluster.hosts.map((host) => {
+      const { state, reason, counts, logBytes, inboxBytes, unconfirmedBytes } = host.status();
+      const { vector, pendingRemovals, inboxFrames, needs } = host.inspect();
+      const rows = [...vector].map(([origin, seq]) => {
+        return `${this.names.get(origin) ?? origin} ${seq}/${this.written.get(origin)?.length ?? 0}`;
+      });
+      const numbers = {
+        logBytes,
+        inboxBytes,
+        unconfirmedBytes,
+        pendingRemovals,
+        inboxFrames,
+        needs,
+        ...counts,
+      };
+      const why = reason === undefined ? "" : ` (${reason})`;
+      return `${host.node} is ${state}${why}, has ${rows.join(", ")}\n  ${JSON.stringify(numbers)}`;
+    });
+  }
+
   /** Writes and faults. */
   async #safety(): Promise<void> {
     const { mix, cluster } = this;
@@ -148,7 +170,10 @@ export class Simulation {
     await this.#pass(forget ? FORGET_MS : QUIET_MS);
     await this.#converge();
     for (const index of this.#alive()) this.#check(index);
-    this.#client.checkClaims(this.#vectors);
+    this.#client.checkClaims(
+      this.#vectors,
+      this.#starts.reduce((sum, count) => sum + count, 0),
+    );
     checkQuiet(
       this.#alive().map((index) => cluster.hosts[index]!),
       this.written,
