@@ -20,9 +20,7 @@ export class Commands {
   }
 
   get size(): number {
-    let size = 0;
-    for (const _ of this.#reads.keys()) size++;
-    return size;
+    return this.#reads.size;
   }
 
   get(key: string): string | undefined {

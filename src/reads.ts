@@ -18,6 +18,10 @@ export class Reads {
     this.#store = store;
   }
 
+  get size(): number {
+    return this.#store.size;
+  }
+
   get(key: string): string | undefined {
     const found = this.#store.read(key);
     if (typeof found === "string") return found;

@@ -61,7 +61,7 @@ export interface Tidemark extends AsyncDisposable {
   readonly node: string;
   /** The id of this start of the host; new every time. */
   readonly incarnation: string;
-  /** Number of keys. */
+  /** Number of keys; one that has expired counts until it is removed, some seconds later. */
   readonly size: number;
 
   // Strings

@@ -47,6 +47,11 @@ export class KeyState {
     );
   }
 
+  /** Whether no reader will ever see anything of what is stored, whatever the time. */
+  get hollow(): boolean {
+    return this.values.length === 0 && this.#dots === null && !this.cells.some(isLive);
+  }
+
   /** The one value entry, if that is all there is. */
   get only(): ValueEntry | undefined {
     const plain = this.values.length === 1 && this.deadlines.length === 0 && this.cells.length === 0;

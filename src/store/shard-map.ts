@@ -24,6 +24,13 @@ export class ShardMap {
     return size;
   }
 
+  /** Keys that hold something no reader will ever see. */
+  get hollow(): number {
+    let hollow = 0;
+    for (const shard of this.#shards) hollow += shard.hollow;
+    return hollow;
+  }
+
   /** Every shard, in the order of their buckets. */
   all(): readonly Shard[] {
     return this.#shards;

@@ -1,6 +1,6 @@
 /**
  * One owner of a range of buckets: a Map from key to slot, and parallel arrays by slot. A key that holds
- * one plain value lives entirely in the arrays (about 47 bytes besides key and value); anything else has
+ * one plain value lives entirely in the arrays (about 51 bytes besides key and value); anything else has
  * a `KeyState` in its slot. Shards exist because one Map that grows past a million keys stops the event
  * loop while it rehashes, and because a Map holds 2^24 keys at most.
  */
@@ -10,6 +10,8 @@ import type { KeyState } from "../crdt/key-state.ts";
 const LOADED = 1;
 const STATE = 2;
 const EXPIRED = 4;
+/** A state that shows nothing at any time: closed counter segments, deadlines without anything to expire. */
+const HOLLOW = 8;
 
 const FIRST_CAPACITY = 64;
 
@@ -20,6 +22,7 @@ export class Shard {
   readonly #index = new Map<string, number>();
   #capacity = FIRST_CAPACITY;
   #used = 0;
+  #hollow = 0;
   readonly #free: number[] = [];
   readonly #keys: (string | undefined)[] = [];
   readonly #contents: (Value | KeyState | undefined)[] = [];
@@ -29,6 +32,8 @@ export class Shard {
   #seqs = new Float64Array(FIRST_CAPACITY);
   #stamps = new Float64Array(FIRST_CAPACITY);
   #deadlines = new Float64Array(FIRST_CAPACITY);
+  /** Of plain values: the digest needs it when the value goes, and reading the value then would be a cache miss. */
+  #contentHashes = new Int32Array(FIRST_CAPACITY);
 
   constructor(first: number, end: number) {
     this.first = first;
@@ -37,6 +42,11 @@ export class Shard {
 
   get size(): number {
     return this.#index.size;
+  }
+
+  /** Slots that hold something no reader will ever see. */
+  get hollow(): number {
+    return this.#hollow;
   }
 
   /** Slots are numbered below this; some may be free. */
@@ -73,7 +83,7 @@ export class Shard {
     this.#keys[slot] = undefined;
     this.#contents[slot] = undefined;
     this.#deadlines[slot] = Number.POSITIVE_INFINITY;
-    this.#flags[slot] = 0;
+    this.#setFlags(slot, 0);
     this.#free.push(slot);
   }
 
@@ -88,7 +98,7 @@ export class Shard {
   /** `nextDeadline`: the earliest instant at which something on the key expires. */
   setState(slot: number, state: KeyState, nextDeadline: number): void {
     this.#contents[slot] = state;
-    this.#flags[slot] = STATE;
+    this.#setFlags(slot, state.hollow ? STATE | HOLLOW : STATE);
     this.#deadlines[slot] = nextDeadline;
   }
 
@@ -113,6 +123,10 @@ export class Shard {
     return this.#deadlines[slot]!;
   }
 
+  contentHashAt(slot: number): number {
+    return this.#contentHashes[slot]!;
+  }
+
   loadedAt(slot: number): boolean {
     return (this.#flags[slot]! & LOADED) !== 0;
   }
@@ -125,13 +139,15 @@ export class Shard {
     stamp: number,
     deadline: number,
     loaded: boolean,
+    contentHash: number,
   ): void {
     this.#contents[slot] = value;
+    this.#contentHashes[slot] = contentHash;
     this.#origins[slot] = origin;
     this.#seqs[slot] = seq;
     this.#stamps[slot] = stamp;
     this.#deadlines[slot] = deadline;
-    this.#flags[slot] = loaded ? LOADED : 0;
+    this.#setFlags(slot, loaded ? LOADED : 0);
   }
 
   /** Whether the expiry of what the slot holds was told already; forgotten with the next write. */
@@ -191,11 +207,18 @@ export class Shard {
   #take(from: Shard, slot: number, key: string, bucket: number): void {
     const to = this.allocate(key, bucket);
     this.#contents[to] = from.#contents[slot];
-    this.#flags[to] = from.#flags[slot]!;
+    this.#setFlags(to, from.#flags[slot]!);
     this.#origins[to] = from.#origins[slot]!;
     this.#seqs[to] = from.#seqs[slot]!;
     this.#stamps[to] = from.#stamps[slot]!;
     this.#deadlines[to] = from.#deadlines[slot]!;
+    this.#contentHashes[to] = from.#contentHashes[slot]!;
+  }
+
+  #setFlags(slot: number, flags: number): void {
+    const before = this.#flags[slot]!;
+    if (((before ^ flags) & HOLLOW) !== 0) this.#hollow += (flags & HOLLOW) === 0 ? -1 : 1;
+    this.#flags[slot] = flags;
   }
 
   #grow(): void {
@@ -206,6 +229,7 @@ export class Shard {
     this.#seqs = grown(this.#seqs, new Float64Array(this.#capacity));
     this.#stamps = grown(this.#stamps, new Float64Array(this.#capacity));
     this.#deadlines = grown(this.#deadlines, new Float64Array(this.#capacity));
+    this.#contentHashes = grown(this.#contentHashes, new Int32Array(this.#capacity));
   }
 }
 

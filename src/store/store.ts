@@ -67,9 +67,9 @@ export class Store {
     this.counters = new CounterTable(this);
   }
 
-  /** Number of keys stored, those expired but not yet removed included. */
+  /** Number of keys, those expired but not yet removed included. */
   get size(): number {
-    return this.shards.size;
+    return this.shards.size - this.shards.hollow;
   }
 
   /**
@@ -225,7 +225,8 @@ export class Store {
     if (event.removes !== null || event.resets !== null || event.increment !== null) return false;
     if (add !== null && add.kind !== "value") return false;
     if (this.pending.size > 0) return false;
-    const shard = this.shards.of(key);
+    const keyHash = hashKey(key);
+    const shard = this.shards.ofBucket(keyHash >>> 20);
     let slot = shard.find(key);
     if (slot >= 0 && shard.isState(slot)) return false;
     let replaces = slot < 0;
@@ -240,7 +241,6 @@ export class Store {
     if (!replaces) return false;
     const watched = this.listener.watching(key);
     const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
-    const keyHash = hashKey(key);
     if (slot >= 0) {
       for (const session of this.sessions) session.entryRemoved(key, keyHash, plainEntry(shard, slot));
       this.#togglePlain(shard, slot, keyHash);
@@ -249,7 +249,9 @@ export class Store {
       if (slot >= 0) shard.release(slot);
     } else {
       if (slot < 0) slot = shard.allocate(key, keyHash >>> 20);
-      shard.setValue(slot, add.value, event.origin, event.seq, event.stamp, add.deadline, add.loaded);
+      const { value, deadline, loaded } = add;
+      const content = hashValueContent(hashValue(value), deadline, loaded);
+      shard.setValue(slot, value, event.origin, event.seq, event.stamp, deadline, loaded, content);
       this.#togglePlain(shard, slot, keyHash);
       if (shard.size > ShardMap.splitAbove) this.shards.split(shard);
     }
@@ -259,12 +261,8 @@ export class Store {
   }
 
   #togglePlain(shard: Shard, slot: number, keyHash: number): void {
-    const content = hashValueContent(
-      hashValue(shard.valueAt(slot)),
-      shard.deadlineAt(slot),
-      shard.loadedAt(slot),
-    );
-    this.digests.toggleEntry(keyHash, this.origins.hash(shard.originAt(slot)), shard.seqAt(slot), content);
+    const originHash = this.origins.hash(shard.originAt(slot));
+    this.digests.toggleEntry(keyHash, originHash, shard.seqAt(slot), shard.contentHashAt(slot));
   }
 
   #applyToState(event: ReplicatedEvent): void {
@@ -322,7 +320,10 @@ export class Store {
     }
     const only = state.only;
     if (only === undefined) shard.setState(slot, state, state.nextDeadline());
-    else shard.setValue(slot, only.value, only.origin, only.seq, only.stamp, only.deadline, only.loaded);
+    else {
+      const { value, origin, seq, stamp, deadline, loaded } = only;
+      shard.setValue(slot, value, origin, seq, stamp, deadline, loaded, hashContent(only));
+    }
     return state;
   }
 

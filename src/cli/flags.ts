@@ -1,0 +1,247 @@
+/**
+ * The flags of `tidemark serve`, their environment variables, and what both come to. A flag goes before its
+ * variable, and a `TIDEMARK_` variable before the name that the wasmCloud provider used. An empty variable
+ * counts as not set, because compose files pass such. Nothing here connects or listens.
+ */
+import { type Command, Option } from "commander";
+import { TidemarkError } from "../errors.ts";
+import { type Duration, type OpenOptions, resolveSettings } from "../options.ts";
+import { jwtAuthenticator } from "./nats-jwt.ts";
+
+export interface HttpPlace {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What `serve` runs with. */
+export interface ServeSettings {
+  readonly open: OpenOptions;
+  /** `undefined`: no HTTP. */
+  readonly http: HttpPlace | undefined;
+  readonly json: boolean;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const HTTP_HOST = "127.0.0.1";
+const HTTP_PORT = 7380;
+
+interface Flag {
+  /** As commander takes it. */
+  readonly flag: string;
+  /** What the command calls its value. */
+  readonly name: string;
+  readonly variable: string;
+  readonly about: string;
+}
+
+const FLAGS: readonly Flag[] = [
+  {
+    flag: "--nats <urls>",
+    name: "nats",
+    variable: "TIDEMARK_NATS",
+    about: "servers, separated by commas; without them the host stands alone",
+  },
+  {
+    flag: "--namespace <name>",
+    name: "namespace",
+    variable: "TIDEMARK_NAMESPACE",
+    about: 'hosts of one namespace share one data set (default "default")',
+  },
+  {
+    flag: "--node <name>",
+    name: "node",
+    variable: "TIDEMARK_NODE",
+    about: "this host's name (default: from the machine's)",
+  },
+  {
+    flag: "--http <address>",
+    name: "http",
+    variable: "TIDEMARK_HTTP",
+    about: `host:port, port or "off" (default ${HTTP_HOST}:${HTTP_PORT}; port 0: a free one)`,
+  },
+  {
+    flag: "--allow-remote",
+    name: "allowRemote",
+    variable: "TIDEMARK_ALLOW_REMOTE",
+    about: "listen beyond this machine although nobody has to log in",
+  },
+  {
+    flag: "--ttl <duration>",
+    name: "ttl",
+    variable: "TIDEMARK_TTL",
+    about: "time to live of keys created without one (default: none)",
+  },
+  {
+    flag: "--heartbeat <duration>",
+    name: "heartbeat",
+    variable: "TIDEMARK_HEARTBEAT",
+    about: "how often hosts compare notes (default 1s)",
+  },
+  {
+    flag: "--connect-timeout <duration>",
+    name: "connectTimeout",
+    variable: "TIDEMARK_CONNECT_TIMEOUT",
+    about: "how long to try to reach a server (default 10s)",
+  },
+  {
+    flag: "--subject-prefix <subject>",
+    name: "subjectPrefix",
+    variable: "TIDEMARK_SUBJECT_PREFIX",
+    about: "what subjects start with (default tidemark.<namespace>)",
+  },
+  { flag: "--json", name: "json", variable: "TIDEMARK_JSON", about: "write JSON lines" },
+];
+
+/** Names of the wasmCloud provider that mean one of ours. */
+const OLDER: Readonly<Record<string, string>> = {
+  nats: "NATS_URL",
+  subjectPrefix: "STATE_REPL_SUBJECT",
+  heartbeat: "REPLAY_HEARTBEAT_SECS",
+};
+
+/** Adds the flags to a command. */
+export function addServeFlags(command: Command): Command {
+  for (const { flag, about, variable } of FLAGS) {
+    command.addOption(new Option(flag, `${about} [${variable}]`));
+  }
+  return command;
+}
+
+/** What a setting was given as, and by which name an error has to call it. */
+interface Given {
+  readonly text: string | true;
+  readonly source: string;
+}
+
+/** Settings from the parsed flags and the environment. Throws `INVALID_ARGUMENT` with the name that is wrong. */
+export function serveSettings(
+  parsed: Readonly<Record<string, string | boolean | undefined>>,
+  env: Environment,
+): ServeSettings {
+  refuseSharedReplaySubject(env);
+  const given = new Map<string, Given>();
+  for (const flag of FLAGS) {
+    const found = givenFor(flag, parsed, env);
+    if (found !== undefined) given.set(flag.name, found);
+  }
+  const open = openOptions(given, env);
+  checkOpen(open, given);
+  const http = httpPlace(given.get("http"));
+  if (http !== undefined && !isLoopback(http.host) && !isOn(given.get("allowRemote"))) {
+    throw new TidemarkError(
+      "INVALID_ARGUMENT",
+      `${given.get("http")!.source} would let other machines read the status of this host without logging in; ` +
+        `listen on ${HTTP_HOST}, or add --allow-remote (or TIDEMARK_ALLOW_REMOTE=true) to consent`,
+    );
+  }
+  return { open, http, json: isOn(given.get("json")) };
+}
+
+function givenFor(
+  { flag, name, variable }: Flag,
+  parsed: Readonly<Record<string, string | boolean | undefined>>,
+  env: Environment,
+): Given | undefined {
+  const value = parsed[name];
+  if (typeof value === "string" || value === true) return { text: value, source: flag.split(" ")[0]! };
+  const older = OLDER[name];
+  const source = [variable, older].find((each) => each !== undefined && Boolean(env[each]));
+  if (source === undefined) return undefined;
+  const text = env[source]!;
+  return { text: source === "REPLAY_HEARTBEAT_SECS" ? seconds(text) : text, source };
+}
+
+function openOptions(given: ReadonlyMap<string, Given>, env: Environment): OpenOptions {
+  const text = (name: string): string | undefined => given.get(name)?.text as string | undefined;
+  const options: Record<string, unknown> = {
+    nats: natsOption(text("nats"), env),
+    namespace: text("namespace"),
+    node: text("node"),
+    subjectPrefix: text("subjectPrefix"),
+    ttl: duration(text("ttl")),
+    heartbeat: duration(text("heartbeat")),
+    connectTimeout: duration(text("connectTimeout")),
+  };
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function natsOption(urls: string | undefined, env: Environment): OpenOptions["nats"] {
+  const jwt = env.CLIENT_JWT;
+  const seed = env.CLIENT_SEED;
+  if (!jwt !== !seed) {
+    const [there, absent] = jwt ? ["CLIENT_JWT", "CLIENT_SEED"] : ["CLIENT_SEED", "CLIENT_JWT"];
+    throw new TidemarkError("INVALID_ARGUMENT", `${there} is set without ${absent}: NATS needs both`);
+  }
+  if (urls === undefined) {
+    if (!jwt) return undefined;
+    const sentence = "CLIENT_JWT and CLIENT_SEED are set, and no server: name one with --nats";
+    throw new TidemarkError("INVALID_ARGUMENT", sentence);
+  }
+  const servers = urls
+    .split(",")
+    .map((url) => url.trim())
+    .filter((url) => url !== "");
+  return jwt && seed ? { servers, authenticator: jwtAuthenticator(jwt, seed) } : servers;
+}
+
+/** A plain number is milliseconds. */
+function duration(text: string | undefined): Duration | undefined {
+  if (text === undefined) return undefined;
+  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : (text as Duration);
+}
+
+function seconds(text: string): string {
+  return /^\d+(\.\d+)?$/.test(text.trim()) ? `${text.trim()}s` : text;
+}
+
+/** As `open` will check them, but with the flag or the variable named instead of the option. */
+function checkOpen(open: OpenOptions, given: ReadonlyMap<string, Given>): void {
+  try {
+    resolveSettings(open);
+  } catch (error) {
+    if (!(error instanceof TidemarkError)) throw error;
+    const [option = ""] = error.message.split(" ", 1);
+    const source = given.get(option)?.source;
+    if (source === undefined) throw error;
+    const sentence = `${source}${error.message.slice(option.length)}`;
+    throw new TidemarkError(error.code, sentence, { cause: error });
+  }
+}
+
+function httpPlace(given: Given | undefined): HttpPlace | undefined {
+  if (given === undefined) return { host: HTTP_HOST, port: HTTP_PORT };
+  const text = String(given.text).trim();
+  if (text === "off") return undefined;
+  const [, bracketed, plain, port = ""] = /^(?:(?:\[([^\]]+)\]|([^:]+)):)?(\d{1,5})$/.exec(text) ?? [];
+  if (port === "" || Number(port) > 65_535) {
+    const takes = `takes host:port such as "${HTTP_HOST}:${HTTP_PORT}" or "[::1]:${HTTP_PORT}", a port, or "off"`;
+    throw new TidemarkError("INVALID_ARGUMENT", `${given.source} ${takes}, not ${JSON.stringify(text)}`);
+  }
+  return { host: bracketed ?? plain ?? HTTP_HOST, port: Number(port) };
+}
+
+/** Whether only this machine reaches an address. A name other than localhost may mean anything. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function isOn(given: Given | undefined): boolean {
+  if (given === undefined || given.text === true) return given !== undefined;
+  if (/^(1|true|yes|on)$/i.test(given.text)) return true;
+  if (/^(0|false|no|off)$/i.test(given.text)) return false;
+  throw new TidemarkError(
+    "INVALID_ARGUMENT",
+    `${given.source} takes true or false, not ${JSON.stringify(given.text)}`,
+  );
+}
+
+function refuseSharedReplaySubject(env: Environment): void {
+  if (!env.REPLAY_REQ_SUBJECT) return;
+  throw new TidemarkError(
+    "INVALID_ARGUMENT",
+    "REPLAY_REQ_SUBJECT is not taken any more: a host asks one other host for what it missed and is answered " +
+      "on a subject of its own, where one shared subject made every host repair; unset it, and set " +
+      "TIDEMARK_SUBJECT_PREFIX to move all subjects",
+  );
+}

@@ -1,0 +1,123 @@
+/**
+ * The commands, their help, and what becomes of a failure: one line that holds a code and a sentence, and an
+ * exit code. A stack is for those who ask for one with TIDEMARK_DEBUG.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { TidemarkError } from "../errors.ts";
+import { addServeFlags, serveSettings } from "./flags.ts";
+
+/** 0: done. 1: what was asked for failed. 2: it was asked for wrongly. 130: interrupted. */
+export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, 2 wrong usage. TIDEMARK_DEBUG=1 shows stacks.`;
+
+const PROGRAM_EXAMPLES = `
+Examples:
+  tidemark demo                                     see it work, in under a minute
+  tidemark serve                                    one host, standalone
+  tidemark serve --nats nats://127.0.0.1:4222       a host of a fleet
+${EXIT_CODES}`;
+
+const SERVE_EXAMPLES = `
+Durations are milliseconds, or such as 250ms, 10s, 5m, 2h. The names in brackets are the environment
+variables of the flags. NATS_URL, CLIENT_JWT with CLIENT_SEED, STATE_REPL_SUBJECT (the subject prefix) and
+REPLAY_HEARTBEAT_SECS (the heartbeat) of the wasmCloud provider are taken as well.
+
+It answers GET /healthz (it works), /readyz (it has caught up) and /status (JSON). SIGTERM and SIGINT end
+it: /readyz says 503, what was written is handed over, and it exits with 0.
+
+Examples:
+  tidemark serve --nats nats://10.0.0.1:4222,nats://10.0.0.2:4222 --namespace sessions
+  tidemark serve --nats nats://127.0.0.1:4222 --http 0 --json
+  TIDEMARK_NATS=nats://nats:4222 tidemark serve --http 0.0.0.0:7380 --allow-remote
+${EXIT_CODES}`;
+
+const DEMO_EXAMPLES = `
+A nats-server is found or fetched: NATS_URL, NATS_SERVER_BIN, the PATH, Docker, the official release, apt.
+With NATS_URL the server is not ours, so it is not killed.
+
+Examples:
+  tidemark demo                                     prints what it did and measured, and ends
+  tidemark demo --keep                              leaves the hosts running until Ctrl-C
+  tidemark demo --json | jq .                       one JSON object a line
+${EXIT_CODES}`;
+
+/** Runs a command line and settles with its exit code. */
+export async function run(args: readonly string[], env: Environment): Promise<number> {
+  let code: number = EXIT.done;
+  const program = buildProgram(env, (ended) => {
+    code = ended;
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    // Commander has printed the help, the version or what was wrong.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const json = args.includes("--json");
+    process.stderr.write(`${failureText(error, { json, debug: isDebug(env) })}\n`);
+    return isUsage(error) ? EXIT.usage : EXIT.failed;
+  }
+}
+
+function buildProgram(env: Environment, ended: (code: number) => void): Command {
+  const program = new Command("tidemark")
+    .description("A key-value store replicated over NATS: every host holds a full copy.")
+    .version(version(), "-v, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "show the help of a command")
+    .configureHelp({ helpWidth: 110 })
+    .exitOverride()
+    .addHelpText("after", PROGRAM_EXAMPLES);
+  addServeFlags(program.command("serve"))
+    .description("Run a host until it is told to end.")
+    .addHelpText("after", SERVE_EXAMPLES)
+    .action(async (parsed: Record<string, string | boolean>) => {
+      const settings = serveSettings(parsed, env);
+      const { serve } = await import("./serve.ts");
+      ended(await serve(settings));
+    });
+  program
+    .command("demo")
+    .description("Start three hosts and a nats-server, kill some of them, and show that nothing is lost.")
+    .option("--keep", "leave the hosts running until Ctrl-C")
+    .option("--json", "write JSON lines")
+    .addHelpText("after", DEMO_EXAMPLES)
+    .action(async ({ keep = false, json = false }: { keep?: boolean; json?: boolean }) => {
+      const { demo } = await import("./demo.ts");
+      ended(await demo({ keep, json }));
+    });
+  return program;
+}
+
+/** From the package that this file is part of, as source and as built. */
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return String(manifest.version);
+}
+
+/** A failure as its user is told of it. */
+export function failureText(error: unknown, { json, debug }: { json: boolean; debug: boolean }): string {
+  const { code, message, stack } = described(error);
+  if (json) return JSON.stringify({ event: "error", code, message, ...(debug ? { stack } : {}) });
+  return `tidemark: ${code}: ${debug ? stack : message}`;
+}
+
+function described(error: unknown): { code: string; message: string; stack: string } {
+  if (!(error instanceof Error)) return { code: "INTERNAL", message: String(error), stack: String(error) };
+  const { stack = error.message, message } = error;
+  if (error instanceof TidemarkError) return { code: error.code, message, stack };
+  return { code: "INTERNAL", message, stack };
+}
+
+function isUsage(error: unknown): boolean {
+  return error instanceof TidemarkError && error.code === "INVALID_ARGUMENT";
+}
+
+function isDebug({ TIDEMARK_DEBUG, DEBUG }: Environment): boolean {
+  return Boolean(TIDEMARK_DEBUG || DEBUG);
+}
