@@ -2,9 +2,11 @@
  * Writing: from a call to the events that do it. Everything is checked before anything is applied; what is
  * applied is applied here at once, and replicates.
  */
+
+import type { ElementList } from "./crdt/element-list.ts";
 import type { Entry, MemberEntry, Value } from "./crdt/entry.ts";
 import type { EventBody, NewEntry } from "./crdt/event.ts";
-import { fractionBetween } from "./crdt/fraction.ts";
+import { insertBetween, replaceAt } from "./crdt/list-places.ts";
 import {
   addToCollection,
   deleteKey,
@@ -177,8 +179,7 @@ export class Writes {
     const elements = seen.view === undefined ? null : seen.state!.elements;
     const length = elements?.length ?? 0;
     if (values.length === 0) return length;
-    const outermost = elements?.at(end === "tail" ? length - 1 : 0)?.position ?? 0;
-    const start = Math.max(this.#ports.stamp(), Math.abs(outermost) + 1);
+    const start = this.#beyond(elements, end);
     const additions = values.map((value, index) => {
       const position = end === "tail" ? start + index : -(start + index);
       return { entry: { kind: "element", position, fraction: "", value } as NewEntry, replaces: [] };
@@ -222,28 +223,26 @@ export class Writes {
     let index = 0;
     while (index < elements.length && !sameValue(elements.at(index)!.value, pivot)) index++;
     if (index === elements.length) return -1;
-    const after = elements.at(where === "after" ? index : index - 1);
-    const before = elements.at(where === "after" ? index + 1 : index);
-    if (after === undefined) return this.listAdd(seen.key, [given], "head");
-    if (before === undefined) return this.listAdd(seen.key, [given], "tail");
-    // Between two positions there is room behind the first; on one position, between the fractions.
-    const limit =
-      after.position === before.position && after.fraction < before.fraction ? before.fraction : undefined;
-    const fraction = fractionBetween(after.fraction, limit);
-    const entry: NewEntry = { kind: "element", position: after.position, fraction, value };
-    this.#ports.write(addToCollection(seen, "list", [{ entry, replaces: [] }]));
-    return elements.length;
+    const left = where === "after" ? index : index - 1;
+    if (left < 0) return this.listAdd(seen.key, [given], "head");
+    if (left === elements.length - 1) return this.listAdd(seen.key, [given], "tail");
+    const length = elements.length + 1;
+    this.#ports.write(addToCollection(seen, "list", insertBetween(elements, left, value)));
+    return length;
   }
 
-  listSet(givenKey: string, index: number, given: ValueInput): boolean {
+  listSet(givenKey: string, givenIndex: number, given: ValueInput): boolean {
     const value = this.#value(given);
     const seen = this.#seeList(givenKey);
     if (seen === undefined) return false;
     const elements = seen.state!.elements!;
-    const old = elements.at(index < 0 ? elements.length + index : index);
+    const index = givenIndex < 0 ? elements.length + givenIndex : givenIndex;
+    const old = elements.at(index);
     if (old === undefined) return false;
-    const entry: NewEntry = { kind: "element", position: old.position, fraction: old.fraction, value };
-    this.#ports.write(addToCollection(seen, "list", [{ entry, replaces: [old] }]));
+    const placements = replaceAt(elements, index, value) ?? [
+      { entry: this.#elementAtEnd(elements, index === 0 ? "head" : "tail", value), replaces: [old] },
+    ];
+    this.#ports.write(addToCollection(seen, "list", placements));
     return true;
   }
 
@@ -263,6 +262,17 @@ export class Writes {
     const { length } = seen.state!.elements!;
     this.#ports.write([deleteKey(seen)]);
     return length;
+  }
+
+  /** How far from the middle an element must stand to be the outermost: the clock keeps hosts apart. */
+  #beyond(elements: ElementList | null, end: "head" | "tail"): number {
+    const outermost = elements?.at(end === "tail" ? elements.length - 1 : 0)?.position ?? 0;
+    return Math.max(this.#ports.stamp(), Math.abs(outermost) + 1);
+  }
+
+  #elementAtEnd(elements: ElementList, end: "head" | "tail", value: Value): NewEntry {
+    const distance = this.#beyond(elements, end);
+    return { kind: "element", position: end === "tail" ? distance : -distance, fraction: "", value };
   }
 
   #removeElements(seen: Seen, doomed: readonly Entry[]): void {

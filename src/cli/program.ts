@@ -4,11 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { TidemarkError } from "../errors.ts";
+import { EXIT, exitCodeOf, failureText } from "./failure.ts";
 import { addServeFlags, serveSettings } from "./flags.ts";
-
-/** 0: done. 1: what was asked for failed. 2: it was asked for wrongly. 130: interrupted. */
-export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -58,9 +55,9 @@ export async function run(args: readonly string[], env: Environment): Promise<nu
   } catch (error) {
     // Commander has printed the help, the version or what was wrong.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    const json = args.includes("--json");
+    const json = args.includes("--json") || /^(1|true|yes|on)$/i.test(env.TIDEMARK_JSON ?? "");
     process.stderr.write(`${failureText(error, { json, debug: isDebug(env) })}\n`);
-    return isUsage(error) ? EXIT.usage : EXIT.failed;
+    return exitCodeOf(error);
   }
 }
 
@@ -98,24 +95,6 @@ function buildProgram(env: Environment, ended: (code: number) => void): Command 
 function version(): string {
   const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   return String(manifest.version);
-}
-
-/** A failure as its user is told of it. */
-export function failureText(error: unknown, { json, debug }: { json: boolean; debug: boolean }): string {
-  const { code, message, stack } = described(error);
-  if (json) return JSON.stringify({ event: "error", code, message, ...(debug ? { stack } : {}) });
-  return `tidemark: ${code}: ${debug ? stack : message}`;
-}
-
-function described(error: unknown): { code: string; message: string; stack: string } {
-  if (!(error instanceof Error)) return { code: "INTERNAL", message: String(error), stack: String(error) };
-  const { stack = error.message, message } = error;
-  if (error instanceof TidemarkError) return { code: error.code, message, stack };
-  return { code: "INTERNAL", message, stack };
-}
-
-function isUsage(error: unknown): boolean {
-  return error instanceof TidemarkError && error.code === "INVALID_ARGUMENT";
 }
 
 function isDebug({ TIDEMARK_DEBUG, DEBUG }: Environment): boolean {

@@ -1,13 +1,13 @@
 /**
  * `tidemark serve`: one host as a process of its own. It opens, says where it listens, says when it is ready,
- * and drains when it is told to end. All that is printed goes to standard output, one line for one event.
+ * and drains when it is told to end. What it says goes to standard output, one line for one event.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { TidemarkError } from "../errors.ts";
 import { type HttpDoor, serveHttp } from "../providers/http/http.ts";
 import { open, type Tidemark } from "../tidemark.ts";
+import { EXIT } from "./failure.ts";
 import type { ServeSettings } from "./flags.ts";
-import { EXIT } from "./program.ts";
 
 /** Orchestrators send SIGKILL after 10 s as a rule, and nobody learns why. */
 const DRAIN_LIMIT_MS = 10_000;
@@ -21,7 +21,13 @@ type Tell = (event: string, text: string, data: Record<string, unknown>) => void
 export async function serve(settings: ServeSettings): Promise<number> {
   const tell = settings.json ? tellJson : tellPeople;
   const signalled = nextSignal();
-  const kv = await open(settings.open);
+  const opening = open(settings.open);
+  const first = await Promise.race([opening, signalled]);
+  if (typeof first === "string") {
+    tell("stopped", `ended on ${first}, not connected yet`, { signal: first });
+    return EXIT.done;
+  }
+  const kv = await opening;
   let door: HttpDoor | undefined;
   try {
     door = settings.http && (await serveHttp({ kv, ...settings.http }));
@@ -76,7 +82,9 @@ async function drain(kv: Tidemark, door: HttpDoor | undefined, tell: Tell): Prom
     delay(DRAIN_LIMIT_MS, "late" as const),
   ]);
   if (outcome === "drained") {
-    tell("stopped", "ended, everything handed over", {});
+    const { unconfirmedBytes } = kv.status();
+    const lost = unconfirmedBytes > 0 ? `; NATS did not confirm the last ${unconfirmedBytes} bytes` : "";
+    tell("stopped", `ended${lost}`, { unconfirmedBytes });
     return EXIT.done;
   }
   if (outcome === "interrupted")

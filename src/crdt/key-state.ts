@@ -30,6 +30,8 @@ export class KeyState {
   /** By member; all concurrent additions of it. */
   members: Map<string, MemberEntry[]> | null = null;
   elements: ElementList | null = null;
+  /** Fleet time up to which watchers know what expired here. */
+  toldAt = 0;
   /** Members and elements by dot. */
   #dots: Map<number, Map<number, MemberEntry | ElementEntry>> | null = null;
 
@@ -192,10 +194,14 @@ export class KeyState {
     return longest < 0 ? NEVER : longest;
   }
 
-  /** The earliest instant at which the view may change by itself. */
-  nextDeadline(): number {
-    let next = this.cells.length > 0 || this.#dots !== null ? this.deadline() : NEVER;
-    for (const entry of this.values) next = Math.min(next, this.deadlineOf(entry));
+  /** The earliest instant after `time` at which the view may change by itself. */
+  nextDeadline(time = -1): number {
+    let next = NEVER;
+    const consider = (deadline: number): void => {
+      if (deadline > time && deadline < next) next = deadline;
+    };
+    if (this.cells.length > 0 || this.#dots !== null) consider(this.deadline());
+    for (const entry of this.values) consider(this.deadlineOf(entry));
     return next;
   }
 

@@ -28,7 +28,9 @@ export class TokenBuckets {
     }
     refill(bucket, PER_HOST, now);
     refill(this.#all, TOGETHER, now);
-    if (bucket.tokens < bytes || this.#all.tokens < bytes) return false;
+    // An answer larger than a full bucket is let through once the bucket is full, and leaves a debt.
+    if (bucket.tokens < Math.min(bytes, PER_HOST) || this.#all.tokens < Math.min(bytes, TOGETHER))
+      return false;
     bucket.tokens -= bytes;
     this.#all.tokens -= bytes;
     return true;

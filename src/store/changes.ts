@@ -84,8 +84,8 @@ export function changeOfCollection(
   origin: number,
   stamp: number,
 ): StoreChange | undefined {
-  let added = valuesOf(delta.added);
-  let removed = valuesOf(delta.removed);
+  let added = valuesOf(delta.added, kind);
+  let removed = valuesOf(delta.removed, kind);
   if (kind === "set") {
     const readded = new Set(removed.map(memberKey));
     added = added.filter(
@@ -95,6 +95,15 @@ export function changeOfCollection(
   }
   if (added.length === 0 && removed.length === 0) return undefined;
   return { type: "set", key, kind, value: undefined, previous: undefined, added, removed, origin, stamp };
+}
+
+/** A collection seen without its contents, completed for the rare event that changed its type after all. */
+export function completed(before: Sight, delta: EntryDelta): Sight {
+  if (before.contents !== undefined || (before.type !== "set" && before.type !== "list")) return before;
+  const gone = entriesOf(delta.removed, before.type);
+  if (before.type === "list") return { ...before, contents: gone };
+  // Two hosts may have added one member.
+  return { ...before, contents: [...new Map(gone.map((entry) => [memberKey(entry.value), entry])).values()] };
 }
 
 function contentsOf(view: View & { type: "set" | "list" }): (MemberEntry | ElementEntry)[] {
@@ -116,10 +125,13 @@ function identity(entry: MemberEntry | ElementEntry): string {
   return entry.kind === "member" ? memberKey(entry.value) : `${entry.origin}:${entry.seq}`;
 }
 
-function valuesOf(entries: readonly Entry[]): Value[] {
-  return entries.flatMap((entry) =>
-    entry.kind === "member" || entry.kind === "element" ? [entry.value] : [],
-  );
+function valuesOf(entries: readonly Entry[], kind: "set" | "list"): Value[] {
+  return entriesOf(entries, kind).map((entry) => entry.value);
+}
+
+function entriesOf(entries: readonly Entry[], kind: "set" | "list"): (MemberEntry | ElementEntry)[] {
+  const wanted = kind === "set" ? "member" : "element";
+  return entries.filter((entry): entry is MemberEntry | ElementEntry => entry.kind === wanted);
 }
 
 function distinct(values: readonly Value[]): Value[] {

@@ -8,7 +8,8 @@ import { isLive, resetOf } from "../crdt/counter-cell.ts";
 import type { ValueEntry } from "../crdt/entry.ts";
 import type { EventBody } from "../crdt/event.ts";
 import type { KeyState } from "../crdt/key-state.ts";
-import { changeBetween, sightOf } from "./changes.ts";
+import { changeBetween, type Sight, sightOf } from "./changes.ts";
+import type { Shard } from "./shard.ts";
 import type { Store } from "./store.ts";
 
 /** More marked values than this within a sweep's range, and expired values are removed by name instead. */
@@ -16,26 +17,34 @@ const MAX_EXCEPTIONS = 1_000;
 /** Keys removed by name per pass. */
 const MAX_NAMED = 1_000;
 
-/** Tells watchers of what expired since the last pass, each once. Returns how many. */
-export function tellExpired(store: Store): number {
+/** Tells watchers of what expired since the last pass, each expiry once. */
+export function tellExpired(store: Store): void {
   const now = store.now();
-  let told = 0;
   for (const shard of store.shards.all()) {
     for (let slot = 0; slot < shard.slots; slot++) {
-      const deadline = shard.deadlineAt(slot);
-      if (!(deadline <= now) || shard.expiryTold(slot)) continue;
-      const key = shard.keyAt(slot);
-      if (key === undefined) continue;
-      shard.tellExpiry(slot);
-      told++;
-      if (!store.listener.watching(key)) continue;
-      const state = store.state(key)!;
-      const before = sightOf(state.view(deadline - 1), true);
-      const change = changeBetween(before, sightOf(state.view(now), true), key, 0, 0, "expire");
-      if (change !== undefined) store.listener.changed(change);
+      if (shard.deadlineAt(slot) <= now) tellExpiredKey(store, shard, slot, now);
     }
   }
-  return told;
+}
+
+/** As `tellExpired` for one key: also called before a watched key changes. */
+export function tellExpiredKey(store: Store, shard: Shard, slot: number, now: number): void {
+  const key = shard.keyAt(slot);
+  if (key === undefined || !(shard.deadlineAt(slot) <= now)) return;
+  let before: Sight;
+  if (shard.isState(slot)) {
+    const state = shard.stateAt(slot);
+    if (state.nextDeadline(state.toldAt) > now) return;
+    before = sightOf(state.view(state.toldAt), true);
+    state.toldAt = now;
+  } else {
+    if (shard.expiryTold(slot)) return;
+    shard.tellExpiry(slot);
+    before = { type: "string", value: shard.valueAt(slot), contents: [] };
+  }
+  if (!store.listener.watching(key)) return;
+  const change = changeBetween(before, sightOf(store.view(key), true), key, 0, 0, "expire");
+  if (change !== undefined) store.listener.changed(change);
 }
 
 /**

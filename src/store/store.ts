@@ -13,6 +13,7 @@ import { clearNames, PendingRemovals, sweepNames } from "../crdt/pending-removal
 import {
   changeBetween,
   changeOfCollection,
+  completed,
   type EntryDelta,
   NOTHING_SEEN,
   type Sight,
@@ -20,6 +21,7 @@ import {
   sightOf,
 } from "./changes.ts";
 import { CounterTable } from "./counters.ts";
+import { tellExpiredKey } from "./expiry.ts";
 import type { ImageSession } from "./image.ts";
 import type { Shard } from "./shard.ts";
 import { ShardMap } from "./shard-map.ts";
@@ -144,7 +146,7 @@ export class Store {
    * `insert` and `removed`. Afterwards the key is stored in its simplest form and watchers are told.
    */
   change(key: string, mutate: (target: Target) => void, origin = 0, stamp = 0): void {
-    const watched = this.listener.watching(key);
+    const watched = this.#watched(key);
     const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
     this.#mutate(key, null, mutate);
     if (watched) this.#tell(changeBetween(before, sightOf(this.view(key), true), key, origin, stamp));
@@ -239,7 +241,7 @@ export class Store {
       }
     }
     if (!replaces) return false;
-    const watched = this.listener.watching(key);
+    const watched = this.#watched(key);
     const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
     if (slot >= 0) {
       for (const session of this.sessions) session.entryRemoved(key, keyHash, plainEntry(shard, slot));
@@ -267,7 +269,7 @@ export class Store {
 
   #applyToState(event: ReplicatedEvent): void {
     const { key, origin, stamp } = event;
-    const watched = this.listener.watching(key);
+    const watched = this.#watched(key);
     const onlyMembers = event.removesUpTo === null && event.resets === null && event.increment === null;
     const view = watched ? this.view(key) : undefined;
     const delta: EntryDelta | null = watched ? { removed: [], added: [] } : null;
@@ -303,6 +305,7 @@ export class Store {
     let slot = shard.find(key);
     const state = slot < 0 ? new KeyState(this.origins) : this.#stateAt(shard, slot);
     mutate({ key, keyHash, state, delta });
+    if (state.deadlines.length > 0 || state.values.length > 0) state.toldAt = this.now();
     if (state.deadlines.some((mark) => mark.targetSeq > 0)) this.marked.add(key);
     else if (this.marked.size > 0) this.marked.delete(key);
     if (state.empty) {
@@ -362,6 +365,15 @@ export class Store {
     this.pending.addClear(clear, this.vector);
   }
 
+  /** Whether somebody watches a key that is about to change; an expiry not yet told is told first. */
+  #watched(key: string): boolean {
+    if (!this.listener.watching(key)) return false;
+    const shard = this.shards.of(key);
+    const slot = shard.find(key);
+    if (slot >= 0) tellExpiredKey(this, shard, slot, this.now());
+    return true;
+  }
+
   #tell(change: StoreChange | undefined): void {
     if (change !== undefined) this.listener.changed(change);
   }
@@ -382,11 +394,4 @@ export function plainEntry(shard: Shard, slot: number): ValueEntry {
 
 function matches(type: "set" | "list", add: Entry | null): boolean {
   return add === null || add.kind === (type === "set" ? "member" : "element");
-}
-
-/** A collection seen without its contents, completed for the rare event that changed its type after all. */
-function completed(before: Sight, delta: EntryDelta): Sight {
-  if (before.contents !== undefined) return before;
-  const gone = delta.removed.filter((entry) => entry.kind === "member" || entry.kind === "element");
-  return { ...before, contents: gone as NonNullable<Sight["contents"]> };
 }
