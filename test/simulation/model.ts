@@ -106,9 +106,10 @@ function incremented(key: string, delta: number | bigint, after: Contents, defau
   const before = after.get(key);
   if (before !== undefined && before.type !== "string") return { error: "WRONG_TYPE" };
   const text = before?.value ?? "0";
-  if (typeof text !== "string" || !/^(0|-?[1-9][0-9]{0,18})$/.test(text)) return { error: "NOT_AN_INTEGER" };
+  if (typeof text !== "string" || !/^(0|-?[1-9][0-9]*)$/.test(text)) return { error: "NOT_AN_INTEGER" };
   const old = BigInt(text);
-  if (old !== BigInt.asIntN(64, old)) return { error: "NOT_AN_INTEGER" };
+  // Only concurrent increments bring a sum there.
+  if (old !== BigInt.asIntN(64, old)) return { error: "OUT_OF_RANGE" };
   const sum = old + BigInt(delta);
   if (sum !== BigInt.asIntN(64, sum)) return { error: "OUT_OF_RANGE" };
   if (typeof delta === "number" && !Number.isSafeInteger(Number(sum))) return { error: "OUT_OF_RANGE" };

@@ -42,8 +42,10 @@ export interface RunOptions {
 
 /** Healed hosts must be equal within this time, from when they may talk to each other. */
 const CONVERGE_MS = 60_000;
-/** Then nothing may be left over after this: several heartbeats, and the sweeps of what expired. */
+/** Then they are left alone: what expired is swept, what is reset is closed. */
 const QUIET_MS = 15_000;
+/** Nothing may be left over so long after the last event: several heartbeats. */
+const SILENCE_MS = 8_000;
 /** After this the tails of the dead are given up too. Tried on one seed of so many. */
 const FORGET_MS = 12 * 60_000;
 const FORGET_EVERY = 40;
@@ -168,7 +170,7 @@ export class Simulation {
     for (const index of this.#alive()) this.#check(index);
     const forget = this.#seed % FORGET_EVERY === 0;
     await this.#pass(forget ? FORGET_MS : QUIET_MS);
-    await this.#converge();
+    await this.#settle();
     for (const index of this.#alive()) this.#check(index);
     this.#client.checkClaims(
       this.#vectors,
@@ -180,6 +182,16 @@ export class Simulation {
       forget,
     );
     return convergedInMs;
+  }
+
+  /** Lets time pass until what expires is removed, and that has got around. */
+  async #settle(): Promise<void> {
+    const end = this.cluster.now + CONVERGE_MS;
+    const lastWrite = (): number => {
+      return Math.max(0, ...[...this.written.values()].map((made) => made.at(-1)!.writtenAt));
+    };
+    while (this.cluster.now < end && this.cluster.now - lastWrite() < SILENCE_MS) await this.#pass(1_000);
+    await this.#converge();
   }
 
   async #converge(): Promise<void> {
