@@ -120,7 +120,7 @@ export class Client {
     for (const key of keys) {
       const left = readContent(host, key);
       const meant = after.get(key);
-      if (contentName(left) !== contentName(meant) && !isTied(host, key)) {
+      if (contentName(left) !== contentName(meant)) {
         this.#fail(host, operation, [key], before, `left ${contentName(left)}, not ${contentName(meant)}`);
       }
       if (left?.ttl !== undefined && !sameTtl(left.ttl, meant?.ttl) && !isMixed(host, key)) {
@@ -169,15 +169,6 @@ export class Client {
 function isMixed(host: Host, key: string): boolean {
   const { entries, cells } = host.inspect().keys.get(key) ?? { entries: [], cells: [] };
   return cells.length > 0 && entries.some(({ kind }) => kind === "value");
-}
-
-/** Whether concurrent calls have put two elements into one place, where no third gets between them. */
-function isTied(host: Host, key: string): boolean {
-  const { entries } = host.inspect().keys.get(key) ?? { entries: [] };
-  const places = entries.flatMap(({ kind, position, fraction }) => {
-    return kind === "element" ? [`${position}:${fraction}`] : [];
-  });
-  return new Set(places).size < places.length;
 }
 
 function covers(vector: ReadonlyMap<string, number> | undefined, { incarnation, seq }: Token): boolean {
