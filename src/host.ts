@@ -24,7 +24,7 @@ import type { Replica } from "./replication/node.ts";
 import { Replicator } from "./replication/replicator.ts";
 import { type HostState, type Status, statusOf } from "./status.ts";
 import type { StoreChange } from "./store/changes.ts";
-import { removalsOfExpired, tellExpired } from "./store/expiry.ts";
+import { Expiry } from "./store/expiry.ts";
 import { Store } from "./store/store.ts";
 import type { ReplicatedOptions, Tidemark, Token, WaitOptions } from "./tidemark.ts";
 import type { Transport } from "./transport/transport.ts";
@@ -47,7 +47,8 @@ export interface Host extends Tidemark {
 }
 
 const TICK_MS = 20;
-const EXPIRY_MS = 1_000;
+/** How often memory that most keys have left is given back, milliseconds. */
+const COMPACT_MS = 1_000;
 const READY_TIMEOUT_MS = 30_000;
 const REPLICATED_TIMEOUT_MS = 5_000;
 /** `close` waits at most this long for the server and another host to have everything. */
@@ -78,6 +79,7 @@ class TidemarkHost extends Commands implements Host {
   readonly #clock: HybridLogicalClock;
   readonly #fleet: FleetClock;
   readonly #store: Store;
+  readonly #expiry: Expiry;
   readonly #replica: Replica;
   readonly #replicator: Replicator | undefined;
   readonly #hub = createWatchHub();
@@ -85,7 +87,7 @@ class TidemarkHost extends Commands implements Host {
   readonly #stopTimer: () => void;
   #closed: "no" | "closing" | "closed" = "no";
   #closing: Promise<void> | undefined;
-  #expiryAt = 0;
+  #compactAt = 0;
 
   constructor(settings: Settings, world: World, transport: Transport | undefined, observer: HostObserver) {
     super();
@@ -107,6 +109,7 @@ class TidemarkHost extends Commands implements Host {
         changed: (change) => this.#hub.publish(this.#asKeyChange(change)),
       },
     });
+    this.#expiry = new Expiry(this.#store);
     this.#replica = replicaOf(this.#store, this.#clock, settings);
     this.#reads = new Reads(this.#store);
     this.serve(
@@ -294,15 +297,12 @@ class TidemarkHost extends Commands implements Host {
       this.#fleet.adjust(medianOffset(replicator.livePeers()));
       replicator.tick();
     } else this.#fleet.follow();
-    const now = this.#world.monotonic();
-    if (now < this.#expiryAt || this.#closed !== "no") return;
-    this.#expiryAt = now + EXPIRY_MS;
-    this.#expire();
+    if (this.#closed === "no") this.#expire();
   }
 
-  /** Tells of what has expired, and removes what is this host's to remove. */
+  /** Tells of what has expired, and removes what is this host's to remove; a bounded step. */
   #expire(): void {
-    if (this.#hub.active()) tellExpired(this.#store);
+    this.#expiry.tell();
     const state = this.#state();
     if (state !== "ready" && state !== "standalone") return;
     // A host whose clock is far from the others' would remove what they still show.
@@ -310,11 +310,14 @@ class TidemarkHost extends Commands implements Host {
     const now = this.#fleet.now();
     const replicator = this.#replicator;
     const grace = replicator === undefined ? 0 : MAX_SKEW_MS;
-    const bodies = removalsOfExpired(this.#store, now - grace, (origin, deadline) => {
+    const bodies = this.#expiry.removals(now - grace, (origin, deadline) => {
       if (origin === SELF || replicator === undefined) return true;
       return replicator.isDead(origin) && now >= deadline + grace + replicator.rankFor(origin) * RANK_STEP_MS;
     });
     if (bodies.length > 0) this.#write(bodies);
+    if (now < this.#compactAt) return;
+    this.#compactAt = now + COMPACT_MS;
+    this.#store.shards.compact();
   }
 
   #write(bodies: readonly EventBody[]): void {

@@ -60,6 +60,7 @@ export class Reads {
   }
 
   *keys({ prefix = "", match, type }: KeysOptions = {}): Generator<string> {
+    if (typeof prefix !== "string") throw new TidemarkError("INVALID_ARGUMENT", "prefix takes a string");
     const matches = match === undefined ? undefined : compileGlob(match);
     for (const shard of this.#store.shards.all()) {
       for (const key of [...shard.keys()]) {
@@ -80,6 +81,9 @@ export class Reads {
         "INVALID_ARGUMENT",
         `cursor takes 0 or what the last scan returned, not ${cursor}`,
       );
+    }
+    if (!Number.isInteger(count) || count < 1) {
+      throw new TidemarkError("INVALID_ARGUMENT", `count takes a whole number from 1, not ${count}`);
     }
     const matches = match === undefined ? undefined : compileGlob(match);
     const keys: string[] = [];
@@ -163,9 +167,16 @@ export class Reads {
 
 /** Redis's ranges: both ends inclusive, negative from the end, clamped. */
 export function bounds(start: number, stop: number, length: number): [from: number, to: number] {
+  for (const index of [start, stop]) checkIndex(index);
   const from = start < 0 ? Math.max(0, length + start) : start;
   const to = stop < 0 ? length + stop : Math.min(stop, length - 1);
   return [from, to];
+}
+
+/** Throws `INVALID_ARGUMENT` for what is no position in a list. */
+export function checkIndex(index: number): void {
+  if (Number.isInteger(index) || Math.abs(index) === Number.POSITIVE_INFINITY) return;
+  throw new TidemarkError("INVALID_ARGUMENT", `an index is a whole number, not ${index}`);
 }
 
 function isView(found: Value | View): found is View {

@@ -15,7 +15,8 @@ export function replicaOf(store: Store, clock: HybridLogicalClock, limits: Value
       clock.observe(event.stamp);
     },
     summary: () => ({ digest: store.digests.root(), keys: store.size }),
-    bucketDigests: () => (store.size === 0 ? undefined : store.digests.entriesLow.slice()),
+    // Hollow keys count: what they hold is in the digests, and absent digests stand for nothing at all.
+    bucketDigests: () => (store.shards.size === 0 ? undefined : store.digests.entriesLow.slice()),
     openImage: (seen, digests) => new ImageSession(store, seen, digests),
     installImage: (headers, seen) => {
       // All of it is read before any of it is installed: a chunk that cannot be read must not leave half.

@@ -163,6 +163,8 @@ function reasonOf(state: HostState, fence: Error | undefined): string | undefine
       return "there is no connection to a NATS server yet";
     case "joining":
       return "it is catching up with the other hosts";
+    case "leaving":
+      return "it is closing: the last writes are on their way";
     default:
       return "it was closed";
   }

@@ -20,7 +20,7 @@ import {
 import { memberKey, sameValue, toKey, toValue } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
 import { type Duration, parseDuration } from "./options.ts";
-import { bounds } from "./reads.ts";
+import { bounds, checkIndex } from "./reads.ts";
 import type { Store } from "./store/store.ts";
 import type { SetOptions, ValueInput } from "./tidemark.ts";
 
@@ -233,6 +233,7 @@ export class Writes {
 
   listSet(givenKey: string, givenIndex: number, given: ValueInput): boolean {
     const value = this.#value(given);
+    checkIndex(givenIndex);
     const seen = this.#seeList(givenKey);
     if (seen === undefined) return false;
     const elements = seen.state!.elements!;
@@ -247,6 +248,7 @@ export class Writes {
   }
 
   listTrim(givenKey: string, start: number, stop: number): void {
+    bounds(start, stop, 0);
     const seen = this.#seeList(givenKey);
     if (seen === undefined) return;
     const elements = seen.state!.elements!;

@@ -202,7 +202,8 @@ export function readEntry(
       return { kind: "member", origin, seq, value: input.value(limits.maxValueBytes) };
     case ADD_ELEMENT: {
       const distance = stamp + input.int();
-      const fraction = extra ? input.text(limits.maxKeyBytes) : "";
+      // Bounded by the message: what one host could write another must be able to read.
+      const fraction = extra ? input.text(input.remaining) : "";
       const position = variant ? -distance : distance;
       if (!Number.isSafeInteger(position)) throw malformed("a list position out of range");
       return { kind: "element", origin, seq, position, fraction, value: input.value(limits.maxValueBytes) };

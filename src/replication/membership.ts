@@ -12,6 +12,8 @@ export interface Peer {
   readonly origin: number;
   /** What it has reported as applied. */
   readonly vector: VersionVector;
+  /** Our last event that it has acknowledged. Kept apart: only its heartbeats say what its own events had seen. */
+  acknowledged: number;
   state: PeerState;
   counter: number;
   /** Monotonic milliseconds. */
@@ -134,6 +136,7 @@ function newPeer(heartbeat: Heartbeat, origin: number, now: number): Peer {
     incarnation: heartbeat.incarnation,
     origin,
     vector: new VersionVector(),
+    acknowledged: 0,
     state: heartbeat.state,
     counter: -1,
     lastSeen: now,

@@ -184,7 +184,7 @@ export class Receiver {
         catchUp.syncRefused(message.session);
         return;
       case "acknowledgement":
-        peer.vector.raise(SELF, message.seq);
+        peer.acknowledged = Math.max(peer.acknowledged, message.seq);
         publisher.applied(message.seq);
         waits.look();
         return;

@@ -157,7 +157,8 @@ export class Replicator {
 
   /** How many live hosts have reported to have applied our event `seq`. */
   appliedBy(seq: number): number {
-    return this.livePeers().filter((peer) => peer.vector.covers(SELF, seq)).length;
+    return this.livePeers().filter((peer) => peer.acknowledged >= seq || peer.vector.covers(SELF, seq))
+      .length;
   }
 
   /** Whether an origin's host has been silent so long that others take over its duties. */

@@ -7,8 +7,9 @@ import type { VersionVector } from "../causality/version-vector.ts";
 import type { CounterCell } from "../crdt/counter-cell.ts";
 import { BUCKETS } from "../crdt/digest.ts";
 import type { Entry } from "../crdt/entry.ts";
-import { clearNames, type PendingItem, sweepNames } from "../crdt/pending-removals.ts";
+import type { PendingItem } from "../crdt/pending-removals.ts";
 import type { BucketImage } from "./image.ts";
+import { removeCleared, removeSwept } from "./removal.ts";
 import type { Store, Target } from "./store.ts";
 
 export interface Image {
@@ -119,11 +120,11 @@ function applyPending(store: Store, item: PendingItem, merged: VersionVector): v
       store.change(item.key, (target) => store.removeDot(target, item.origin, item.until));
       return;
     case "sweep":
-      store.removeWhere(anySlot, (_, entry) => sweepNames(item.sweep, entry));
+      removeSwept(store, item.sweep);
       if (item.until > merged.get(item.origin)) store.pending.add(item);
       return;
     case "clear":
-      store.removeWhere(anySlot, (key, entry) => clearNames(item.clear, key, entry.origin, entry.seq));
+      removeCleared(store, item.clear);
       store.pending.addClear(item.clear, merged);
       return;
     case "mark":
@@ -132,8 +133,6 @@ function applyPending(store: Store, item: PendingItem, merged: VersionVector): v
       item satisfies never;
   }
 }
-
-const anySlot = (): boolean => true;
 
 function keysByBucket(store: Store): (string[] | undefined)[] {
   const keys: (string[] | undefined)[] = new Array(BUCKETS);

@@ -6,14 +6,17 @@
 import { BUCKETS, bucketOf, hashKey } from "../crdt/digest.ts";
 import { Shard } from "./shard.ts";
 
+/** Smaller shards are not worth compacting. */
+const COMPACT_FROM = 8_192;
+
 export class ShardMap {
   static readonly splitAbove = 65_536;
 
   readonly #directory: Shard[];
   #shards: Shard[];
 
-  constructor() {
-    const first = new Shard(0, BUCKETS);
+  constructor(now: () => number) {
+    const first = new Shard(0, BUCKETS, now);
     this.#shards = [first];
     this.#directory = new Array<Shard>(BUCKETS).fill(first);
   }
@@ -43,6 +46,16 @@ export class ShardMap {
 
   ofBucket(bucket: number): Shard {
     return this.#directory[bucket]!;
+  }
+
+  /** Gives back the memory of shards that most keys have left. */
+  compact(): void {
+    for (const shard of this.#shards) {
+      if (shard.capacity < COMPACT_FROM || shard.size * 8 > shard.capacity) continue;
+      const compact = shard.compacted();
+      this.#shards = this.#shards.map((each) => (each === shard ? compact : each));
+      this.#directory.fill(compact, compact.first, compact.end);
+    }
   }
 
   /** Halves a shard, unless it holds a single bucket. */

@@ -4,8 +4,9 @@
  * a `KeyState` in its slot. Shards exist because one Map that grows past a million keys stops the event
  * loop while it rehashes, and because a Map holds 2^24 keys at most.
  */
-import type { Value } from "../crdt/entry.ts";
+import type { Value, ValueEntry } from "../crdt/entry.ts";
 import type { KeyState } from "../crdt/key-state.ts";
+import { ExpiryWheel } from "./expiry-wheel.ts";
 
 const LOADED = 1;
 const STATE = 2;
@@ -35,9 +36,20 @@ export class Shard {
   /** Of plain values: the digest needs it when the value goes, and reading the value then would be a cache miss. */
   #contentHashes = new Int32Array(FIRST_CAPACITY);
 
-  constructor(first: number, end: number) {
+  readonly wheel: ExpiryWheel;
+  readonly #now: () => number;
+
+  /** `now`: fleet time, milliseconds since 1970. */
+  constructor(first: number, end: number, now: () => number) {
     this.first = first;
     this.end = end;
+    this.#now = now;
+    this.wheel = new ExpiryWheel(this, now);
+  }
+
+  /** Slots allocated, used or not: what the arrays cost. */
+  get capacity(): number {
+    return this.#capacity;
   }
 
   get size(): number {
@@ -100,6 +112,13 @@ export class Shard {
     this.#contents[slot] = state;
     this.#setFlags(slot, state.hollow ? STATE | HOLLOW : STATE);
     this.#deadlines[slot] = nextDeadline;
+    this.wheel.place(slot, nextDeadline);
+  }
+
+  /** The next instant at which something on a key with a state expires; what is told of is behind it. */
+  setNextDeadline(slot: number, nextDeadline: number): void {
+    this.#deadlines[slot] = nextDeadline;
+    this.wheel.place(slot, nextDeadline);
   }
 
   valueAt(slot: number): Value {
@@ -148,6 +167,7 @@ export class Shard {
     this.#stamps[slot] = stamp;
     this.#deadlines[slot] = deadline;
     this.#setFlags(slot, loaded ? LOADED : 0);
+    this.wheel.place(slot, deadline);
   }
 
   /** Whether the expiry of what the slot holds was told already; forgotten with the next write. */
@@ -191,10 +211,23 @@ export class Shard {
     return keys;
   }
 
+  /** The same contents in arrays of the right size, after most of them went. */
+  compacted(): Shard {
+    const compact = new Shard(this.first, this.end, this.#now);
+    for (let slot = 0; slot < this.#used; slot++) {
+      const key = this.#keys[slot];
+      if (key !== undefined) compact.#take(this, slot, key, this.#buckets[slot]!);
+    }
+    return compact;
+  }
+
   /** Two shards with the halves of this one's buckets and everything in them. */
   split(): [Shard, Shard] {
     const middle = (this.first + this.end) >> 1;
-    const halves: [Shard, Shard] = [new Shard(this.first, middle), new Shard(middle, this.end)];
+    const halves: [Shard, Shard] = [
+      new Shard(this.first, middle, this.#now),
+      new Shard(middle, this.end, this.#now),
+    ];
     for (let slot = 0; slot < this.#used; slot++) {
       const key = this.#keys[slot];
       if (key === undefined) continue;
@@ -213,6 +246,7 @@ export class Shard {
     this.#stamps[to] = from.#stamps[slot]!;
     this.#deadlines[to] = from.#deadlines[slot]!;
     this.#contentHashes[to] = from.#contentHashes[slot]!;
+    this.wheel.place(to, from.#deadlines[slot]!);
   }
 
   #setFlags(slot: number, flags: number): void {
@@ -236,4 +270,17 @@ export class Shard {
 function grown<A extends { set(from: A): void }>(from: A, to: A): A {
   to.set(from);
   return to;
+}
+
+/** A plain value's slot as the entry it stands for. */
+export function plainEntry(shard: Shard, slot: number): ValueEntry {
+  return {
+    kind: "value",
+    origin: shard.originAt(slot),
+    seq: shard.seqAt(slot),
+    stamp: shard.stampAt(slot),
+    value: shard.valueAt(slot),
+    deadline: shard.deadlineAt(slot),
+    loaded: shard.loadedAt(slot),
+  };
 }

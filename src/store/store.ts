@@ -6,10 +6,10 @@
 import type { Origins } from "../causality/origins.ts";
 import { VersionVector } from "../causality/version-vector.ts";
 import { DigestTable, hashContent, hashKey, hashValue, hashValueContent } from "../crdt/digest.ts";
-import type { Entry, Value, ValueEntry } from "../crdt/entry.ts";
+import type { Entry, Value } from "../crdt/entry.ts";
 import type { ReplicatedEvent } from "../crdt/event.ts";
 import { KeyState, type View } from "../crdt/key-state.ts";
-import { clearNames, PendingRemovals, sweepNames } from "../crdt/pending-removals.ts";
+import { PendingRemovals } from "../crdt/pending-removals.ts";
 import {
   changeBetween,
   changeOfCollection,
@@ -23,8 +23,11 @@ import {
 import { CounterTable } from "./counters.ts";
 import { tellExpiredKey } from "./expiry.ts";
 import type { ImageSession } from "./image.ts";
-import type { Shard } from "./shard.ts";
+import { applyClear, applySweep } from "./removal.ts";
+import { plainEntry, type Shard } from "./shard.ts";
 import { ShardMap } from "./shard-map.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** Who hears of changes. */
 export interface StoreListener {
@@ -53,10 +56,12 @@ export class Store {
   readonly vector = new VersionVector();
   readonly pending = new PendingRemovals();
   readonly digests = new DigestTable();
-  readonly shards = new ShardMap();
+  readonly shards: ShardMap;
   readonly counters: CounterTable;
-  /** Keys with a value whose deadline was set by a mark: sweeps have to spare them. */
-  readonly marked = new Set<string>();
+  /** Keys that hold more than one plain value, and among it a value with a deadline of its own. */
+  readonly timedStates = new Set<string>();
+  /** Keys of which a part has expired while the rest has not, or that wait to be removed by name. */
+  readonly expiredStates = new Set<string>();
   /** Snapshots being served: they hear of what is removed before it goes. */
   readonly sessions = new Set<ImageSession>();
   readonly now: () => number;
@@ -66,6 +71,7 @@ export class Store {
     this.origins = origins;
     this.now = now;
     this.listener = listener;
+    this.shards = new ShardMap(now);
     this.counters = new CounterTable(this);
   }
 
@@ -122,8 +128,8 @@ export class Store {
   /** Applies the next event of its origin: `event.seq` must be one above the vector's row. */
   apply(event: ReplicatedEvent): void {
     const { origin, seq } = event;
-    if (event.sweep !== null) this.#sweep(event);
-    else if (event.clear !== null) this.#clear(event);
+    if (event.sweep !== null) applySweep(this, event.sweep, origin, event.stamp);
+    else if (event.clear !== null) applyClear(this, event.clear, origin, event.stamp);
     else if (!this.#applyToPlain(event)) this.#applyToState(event);
     this.vector.set(origin, seq);
     if (this.pending.size > 0) this.advancePending(origin, seq);
@@ -183,32 +189,16 @@ export class Store {
     if (seq > this.vector.get(origin)) this.pending.add({ kind: "dot", key: target.key, origin, until: seq });
   }
 
-  /** Removes the entries of every key for which `names` is true; `keyNames` skips whole keys cheaply. */
-  removeWhere(
-    keyNames: (shard: Shard, slot: number) => boolean,
-    names: (key: string, entry: Entry) => boolean,
-    origin = 0,
-    stamp = 0,
-  ): void {
-    for (const shard of this.shards.all()) {
-      for (let slot = 0; slot < shard.slots; slot++) {
-        const key = shard.keyAt(slot);
-        if (key === undefined || !keyNames(shard, slot)) continue;
-        const doomed = [...this.#stateAt(shard, slot).entries()].filter((entry) => names(key, entry));
-        if (doomed.length === 0) continue;
-        this.change(
-          key,
-          (target) => {
-            for (const { origin: of, seq } of doomed) {
-              const entry = target.state.remove(of, seq);
-              if (entry !== undefined) this.removed(target, entry);
-            }
-          },
-          origin,
-          stamp,
-        );
-      }
-    }
+  /** Removes a plain value, as an event that names it does. */
+  releasePlain(shard: Shard, slot: number, origin: number, stamp: number): void {
+    const key = shard.keyAt(slot)!;
+    const keyHash = hashKey(key);
+    const watched = this.#watched(key);
+    const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
+    for (const session of this.sessions) session.entryRemoved(key, keyHash, plainEntry(shard, slot));
+    this.#togglePlain(shard, slot, keyHash);
+    shard.release(slot);
+    if (watched) this.#tell(changeBetween(before, NOTHING_SEEN, key, origin, stamp));
   }
 
   /** Marks wait for a target that has not come, live with one that is live, and die with it. */
@@ -305,9 +295,10 @@ export class Store {
     let slot = shard.find(key);
     const state = slot < 0 ? new KeyState(this.origins) : this.#stateAt(shard, slot);
     mutate({ key, keyHash, state, delta });
-    if (state.deadlines.length > 0 || state.values.length > 0) state.toldAt = this.now();
-    if (state.deadlines.some((mark) => mark.targetSeq > 0)) this.marked.add(key);
-    else if (this.marked.size > 0) this.marked.delete(key);
+    if (state.deadlines.length > 0 || state.values.length > 0) state.toldAt = Math.max(0, this.now());
+    if (state.only === undefined && state.values.some((entry) => entry.deadline !== NEVER))
+      this.timedStates.add(key);
+    else if (this.timedStates.size > 0) this.timedStates.delete(key);
     if (state.empty) {
       if (slot >= 0) shard.release(slot);
       return state;
@@ -322,8 +313,10 @@ export class Store {
       }
     }
     const only = state.only;
-    if (only === undefined) shard.setState(slot, state, state.nextDeadline());
-    else {
+    if (only === undefined) {
+      shard.setState(slot, state, state.nextDeadline(state.toldAt));
+      if (state.nextDeadline() <= state.toldAt) this.expiredStates.add(key);
+    } else {
       const { value, origin, seq, stamp, deadline, loaded } = only;
       shard.setValue(slot, value, origin, seq, stamp, deadline, loaded, hashContent(only));
     }
@@ -335,34 +328,6 @@ export class Store {
     const state = new KeyState(this.origins);
     state.insert(plainEntry(shard, slot));
     return state;
-  }
-
-  #sweep(event: ReplicatedEvent): void {
-    const sweep = event.sweep!;
-    this.removeWhere(
-      (shard, slot) =>
-        shard.isState(slot) ||
-        (shard.originAt(slot) === sweep.origin &&
-          shard.deadlineAt(slot) >= sweep.from &&
-          shard.deadlineAt(slot) <= sweep.to),
-      (_, entry) => sweepNames(sweep, entry),
-      event.origin,
-      event.stamp,
-    );
-    if (sweep.upTo > this.vector.get(sweep.origin)) {
-      this.pending.add({ kind: "sweep", sweep, origin: sweep.origin, until: sweep.upTo });
-    }
-  }
-
-  #clear(event: ReplicatedEvent): void {
-    const clear = event.clear!;
-    this.removeWhere(
-      (shard, slot) => shard.keyAt(slot)!.startsWith(clear.prefix),
-      (key, entry) => clearNames(clear, key, entry.origin, entry.seq),
-      event.origin,
-      event.stamp,
-    );
-    this.pending.addClear(clear, this.vector);
   }
 
   /** Whether somebody watches a key that is about to change; an expiry not yet told is told first. */
@@ -377,19 +342,6 @@ export class Store {
   #tell(change: StoreChange | undefined): void {
     if (change !== undefined) this.listener.changed(change);
   }
-}
-
-/** A plain value's slot as the entry it stands for. */
-export function plainEntry(shard: Shard, slot: number): ValueEntry {
-  return {
-    kind: "value",
-    origin: shard.originAt(slot),
-    seq: shard.seqAt(slot),
-    stamp: shard.stampAt(slot),
-    value: shard.valueAt(slot),
-    deadline: shard.deadlineAt(slot),
-    loaded: shard.loadedAt(slot),
-  };
 }
 
 function matches(type: "set" | "list", add: Entry | null): boolean {

@@ -93,6 +93,10 @@ export class Fleet {
     this.#connection = connection;
   }
 
+  get namespace(): string {
+    return this.#connection.namespace;
+  }
+
   get all(): readonly HostProcess[] {
     return [...this.#hosts.values()];
   }

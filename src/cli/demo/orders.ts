@@ -6,10 +6,11 @@ import type { Status } from "../../status.ts";
 import type { Token } from "../../tidemark.ts";
 import type { Write } from "./writes.ts";
 
-/** What a host is to show: one key's content, or so many keys under a prefix. */
-export type Expectation =
-  | { readonly key: string; readonly content: string }
-  | { readonly prefix: string; readonly keys: number };
+/** What a host is to show of a key. */
+export interface Expectation {
+  readonly key: string;
+  readonly content: string;
+}
 
 /** For each order what it takes and what it is answered with. */
 export interface Orders {
@@ -33,6 +34,8 @@ export interface Orders {
   seen: { takes: number; answers: bigint };
   /** When all these writes were applied here. */
   applied: { takes: readonly Token[]; answers: bigint };
+  /** What a key holds, as text. */
+  show: { takes: string; answers: string };
   status: { takes: undefined; answers: Status };
   contents: { takes: undefined; answers: ReadonlyMap<string, string> };
   close: { takes: undefined; answers: undefined };

@@ -2,9 +2,12 @@
  * What the demo says: for people as sections, sentences and columns, coloured only on a terminal that wants
  * it; for programs as JSON lines. Each thing is told once for either, and a failed check counts in both.
  */
-import { styleText, stripVTControlCharacters } from "node:util";
+import { stripVTControlCharacters, styleText } from "node:util";
 
 type Style = Parameters<typeof styleText>[0];
+
+/** What a terminal has at least. */
+const WIDTH = 80;
 
 export interface ReportOptions {
   readonly json: boolean;
@@ -36,20 +39,21 @@ export class Report {
     this.#print(this.paint(`${++this.#sections}  ${text}`, ["bold", "cyan"]));
   }
 
-  say(text: string): void {
-    this.#print(`   ${text}`);
+  say(text: string, style: Style = "reset"): void {
+    this.#wrapped("   ", text, style);
   }
 
-  aside(text: string): void {
-    this.#print(`   ${this.paint(text, "dim")}`);
+  /** A line that is left whole, to be copied. */
+  command(text: string): void {
+    this.#print(`     ${text}`);
   }
 
   /** Something that was promised and looked at: said, and remembered where it does not hold. */
   check(holds: boolean, promise: string, otherwise = promise): void {
-    if (holds) this.#print(`   ${this.paint("✓", "green")} ${promise}`);
+    if (holds) this.#wrapped(`   ${this.paint("✓", "green")} `, promise);
     else {
       this.failures.push(otherwise);
-      this.#print(`   ${this.paint(`✗ ${otherwise}`, ["bold", "red"])}`);
+      this.#wrapped(`   ${this.paint("✗", ["bold", "red"])} `, otherwise, ["bold", "red"]);
     }
     this.fact("check", { holds, text: holds ? promise : otherwise });
   }
@@ -71,8 +75,17 @@ export class Report {
     return this.#options.colours ? styleText(style, text, { validateStream: false }) : text;
   }
 
+  #wrapped(lead: string, text: string, style: Style = "reset"): void {
+    const indent = stripVTControlCharacters(lead).length;
+    for (const [index, line] of wrapped(text, WIDTH - indent).entries()) {
+      this.#print(
+        (index === 0 ? lead : " ".repeat(indent)) + (style === "reset" ? line : this.paint(line, style)),
+      );
+    }
+  }
+
   #print(line: string): void {
-    if (!this.#options.json) this.#options.write(line);
+    if (!this.#options.json) this.#options.write(line.trimEnd());
   }
 }
 
@@ -96,8 +109,8 @@ export function shownCount(count: number): string {
 }
 
 /** `1 key`, `2 keys`. */
-export function counted(count: number, thing: string): string {
-  return `${shownCount(count)} ${thing}${count === 1 ? "" : "s"}`;
+export function counted(count: number, one: string, more = `${one}s`): string {
+  return `${shownCount(count)} ${count === 1 ? one : more}`;
 }
 
 function aligned(columns: readonly Column[], cells: readonly string[]): string {
@@ -107,6 +120,17 @@ function aligned(columns: readonly Column[], cells: readonly string[]): string {
     return right ? room + cell : cell + room;
   });
   return padded.join("  ").trimEnd();
+}
+
+/** Lines of whole words; a word that is longer than a line is left whole. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 function plain(_key: string, value: unknown): unknown {

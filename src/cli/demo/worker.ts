@@ -11,7 +11,7 @@ const SEEN_LIMIT_MS = 15_000;
 const LOOK_EVERY_MS = 1;
 
 let kv: Tidemark;
-const expected = new Map<number, Promise<bigint>>();
+const expected: Promise<bigint>[] = [];
 
 type Handlers = {
   [Name in OrderName]: (
@@ -42,18 +42,19 @@ const handlers: Handlers = {
     }
     return { reads, unread, token: kv.token() };
   },
-  expect(what) {
-    const number = expected.size + 1;
-    const seen = firstShown(what);
+  async expect(what) {
+    const { looking, seen } = firstShown(what);
     seen.catch(() => undefined); // whoever asks for it is told
-    expected.set(number, seen);
+    const number = expected.push(seen) - 1;
+    await looking;
     return number;
   },
-  seen: (number) => expected.get(number)!,
+  seen: (number) => expected[number]!,
   async applied(tokens) {
     await Promise.all(tokens.map((token) => kv.waitFor(token, { timeout: SEEN_LIMIT_MS })));
     return process.hrtime.bigint();
   },
+  show: (key) => shownBy(kv, key),
   status: () => kv.status(),
   contents: () => new Map(Array.from(kv.keys(), (key) => [key, shownBy(kv, key)])),
   async close() {
@@ -62,38 +63,45 @@ const handlers: Handlers = {
   },
 };
 
-function isShown(what: Expectation): boolean {
-  if ("key" in what) return shownBy(kv, what.key) === what.content;
-  return Array.from(kv.keys({ prefix: what.prefix })).length === what.keys;
-}
-
-function firstShown(what: Expectation): Promise<bigint> {
-  return new Promise((resolve, reject) => {
-    const done = new AbortController();
-    const look = () => {
-      if (done.signal.aborted || !isShown(what)) return;
-      const at = process.hrtime.bigint();
-      end();
-      resolve(at);
-    };
-    const looking = setInterval(look, LOOK_EVERY_MS);
-    const late = setTimeout(() => {
-      end();
-      reject(new Error(`not seen within ${SEEN_LIMIT_MS} ms: ${JSON.stringify(what).slice(0, 200)}`));
-    }, SEEN_LIMIT_MS);
-    const end = () => {
-      clearInterval(looking);
-      clearTimeout(late);
+/** Looks for something from now on; once `looking` has resolved, it is seen in the moment it comes. */
+function firstShown({ key, content }: Expectation): { looking: Promise<void>; seen: Promise<bigint> } {
+  const done = new AbortController();
+  let look!: () => void;
+  const seen = new Promise<bigint>((resolve, reject) => {
+    look = () => {
+      if (shownBy(kv, key) !== content) return;
+      resolve(process.hrtime.bigint());
       done.abort();
     };
-    void watchFor(what, look, done.signal);
-    look();
+    const every = setInterval(look, LOOK_EVERY_MS);
+    const late = setTimeout(() => {
+      reject(new Error(`${key} not seen within ${SEEN_LIMIT_MS} ms as ${content.slice(0, 100)}`));
+      done.abort();
+    }, SEEN_LIMIT_MS);
+    done.signal.addEventListener("abort", () => {
+      clearInterval(every);
+      clearTimeout(late);
+    });
   });
+  return { looking: eachChange(key, look, done.signal), seen };
 }
 
-async function watchFor(what: Expectation, look: () => void, signal: AbortSignal): Promise<void> {
-  const prefix = "key" in what ? what.key : what.prefix;
-  for await (const _ of kv.watch({ prefix, signal })) look();
+/** Calls back after every change under a prefix; resolves when what was there before has gone by. */
+function eachChange(prefix: string, changed: () => void, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const follow = async () => {
+      let synced = false;
+      for await (const change of kv.watch({ prefix, signal })) {
+        if (synced) changed();
+        else if (change.type === "synced") {
+          synced = true;
+          resolve();
+        }
+      }
+      resolve();
+    };
+    follow().catch(reject);
+  });
 }
 
 async function reply<Name extends OrderName>({ id, name, takes }: Request<Name>): Promise<void> {

@@ -16,7 +16,7 @@ import { replicaOf } from "../../../src/replica.ts";
 import { encodeChunk, readChunkHeader } from "../../../src/replication/image-codec.ts";
 import type { Replica } from "../../../src/replication/node.ts";
 import type { StoreChange } from "../../../src/store/changes.ts";
-import { removalsOfExpired } from "../../../src/store/expiry.ts";
+import { Expiry } from "../../../src/store/expiry.ts";
 import type { ImageSession } from "../../../src/store/image.ts";
 import { Store } from "../../../src/store/store.ts";
 import { Writes } from "../../../src/writes.ts";
@@ -41,6 +41,7 @@ export class Site {
   readonly clock: Clock;
   readonly origins: Origins;
   readonly store: Store;
+  readonly expiry: Expiry;
   readonly replica: Replica;
   readonly reads: Reads;
   readonly writes: Writes;
@@ -59,6 +60,7 @@ export class Site {
       now: () => clock.now,
       listener: { watching: () => watched, changed: (change) => this.changes.push(change) },
     });
+    this.expiry = new Expiry(this.store);
     this.replica = replicaOf(this.store, this.#stamps, DEFAULTS);
     this.reads = new Reads(this.store);
     this.writes = new Writes({
@@ -104,11 +106,8 @@ export class Site {
 
   /** Removes what has expired, as the duty of this site: of its own writes only. */
   sweep(graceMs = 0, all = false): number {
-    const bodies = removalsOfExpired(
-      this.store,
-      this.clock.now - graceMs,
-      (origin) => all || origin === SELF,
-    );
+    this.expiry.tell();
+    const bodies = this.expiry.removals(this.clock.now - graceMs, (origin) => all || origin === SELF);
     this.write(bodies);
     return bodies.length;
   }

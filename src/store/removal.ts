@@ -1,0 +1,82 @@
+/**
+ * Events that remove on many keys at once: a sweep of what expired, a clear. Plain values go straight from
+ * their slots; everything else goes entry by entry.
+ */
+import type { Entry } from "../crdt/entry.ts";
+import type { Clear, Sweep } from "../crdt/event.ts";
+import { clearNames, sweepNames } from "../crdt/pending-removals.ts";
+import { plainEntry, type Shard } from "./shard.ts";
+import type { Store } from "./store.ts";
+
+export function applySweep(store: Store, sweep: Sweep, origin: number, stamp: number): void {
+  removeSwept(store, sweep, origin, stamp);
+  if (sweep.upTo > store.vector.get(sweep.origin)) {
+    store.pending.add({ kind: "sweep", sweep, origin: sweep.origin, until: sweep.upTo });
+  }
+}
+
+export function applyClear(store: Store, clear: Clear, origin: number, stamp: number): void {
+  removeCleared(store, clear, origin, stamp);
+  store.pending.addClear(clear, store.vector);
+}
+
+/** Removes what a sweep names of what is here. */
+export function removeSwept(store: Store, sweep: Sweep, origin = 0, stamp = 0): void {
+  const except = new Set(sweep.except);
+  for (const shard of store.shards.all()) {
+    // Where this host's clock is far behind the writer's, the wheel cannot tell yet.
+    const slots = shard.wheel.covers(sweep.to) ? shard.wheel.within(sweep.from, sweep.to) : everySlot(shard);
+    for (const slot of slots) {
+      if (shard.keyAt(slot) === undefined || shard.isState(slot)) continue;
+      if (shard.originAt(slot) !== sweep.origin || shard.seqAt(slot) > sweep.upTo) continue;
+      const deadline = shard.deadlineAt(slot);
+      if (deadline < sweep.from || deadline > sweep.to || except.has(shard.seqAt(slot))) continue;
+      store.releasePlain(shard, slot, origin, stamp);
+    }
+  }
+  for (const key of [...store.timedStates]) {
+    removeEntries(store, key, (entry) => sweepNames(sweep, entry), origin, stamp);
+  }
+}
+
+/** Removes what a clear names of what is here. */
+export function removeCleared(store: Store, clear: Clear, origin = 0, stamp = 0): void {
+  for (const shard of store.shards.all()) {
+    for (let slot = 0; slot < shard.slots; slot++) {
+      const key = shard.keyAt(slot);
+      if (key?.startsWith(clear.prefix) !== true) continue;
+      if (shard.isState(slot)) {
+        removeEntries(store, key, (entry) => clearNames(clear, key, entry.origin, entry.seq), origin, stamp);
+      } else {
+        const { origin: of, seq } = plainEntry(shard, slot);
+        if (clearNames(clear, key, of, seq)) store.releasePlain(shard, slot, origin, stamp);
+      }
+    }
+  }
+}
+
+function removeEntries(
+  store: Store,
+  key: string,
+  names: (entry: Entry) => boolean,
+  origin: number,
+  stamp: number,
+): void {
+  const doomed = [...(store.state(key)?.entries() ?? [])].filter(names);
+  if (doomed.length === 0) return;
+  store.change(
+    key,
+    (target) => {
+      for (const { origin: of, seq } of doomed) {
+        const entry = target.state.remove(of, seq);
+        if (entry !== undefined) store.removed(target, entry);
+      }
+    },
+    origin,
+    stamp,
+  );
+}
+
+function* everySlot(shard: Shard): Generator<number> {
+  for (let slot = 0; slot < shard.slots; slot++) yield slot;
+}
