@@ -182,7 +182,8 @@ function natsOption(urls: string | undefined, env: Environment): OpenOptions["na
     .split(",")
     .map((url) => url.trim())
     .filter((url) => url !== "");
-  return jwt && seed ? { servers, authenticator: jwtAuthenticator(jwt, seed) } : servers;
+  if (jwt && seed) return { servers, authenticator: jwtAuthenticator(jwt, seed) };
+  return servers.length === 1 ? servers[0]! : servers;
 }
 
 /** A plain number is milliseconds. */

@@ -9,38 +9,42 @@ import { addServeFlags, serveSettings } from "./flags.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+// Written by hand for 80 columns; commander wraps the rest to what the terminal has.
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong usage. TIDEMARK_DEBUG=1 shows stacks.`;
 
 const PROGRAM_EXAMPLES = `
 Examples:
-  tidemark demo                                     see it work, in under a minute
-  tidemark serve                                    one host, standalone
-  tidemark serve --nats nats://127.0.0.1:4222       a host of a fleet
+  tidemark demo                                 see it work, in under a minute
+  tidemark serve                                one host, standalone
+  tidemark serve --nats nats://127.0.0.1:4222   a host of a fleet
 ${EXIT_CODES}`;
 
 const SERVE_EXAMPLES = `
-Durations are milliseconds, or such as 250ms, 10s, 5m, 2h. The names in brackets are the environment
-variables of the flags. NATS_URL, CLIENT_JWT with CLIENT_SEED, STATE_REPL_SUBJECT (the subject prefix) and
-REPLAY_HEARTBEAT_SECS (the heartbeat) of the wasmCloud provider are taken as well.
+In brackets stand the environment variables of the flags. Names of the wasmCloud
+provider are taken as well: NATS_URL, CLIENT_JWT with CLIENT_SEED,
+STATE_REPL_SUBJECT (the subject prefix), REPLAY_HEARTBEAT_SECS (the heartbeat).
+Durations are milliseconds, or such as 250ms, 10s, 5m, 2h.
 
-It answers GET /healthz (it works), /readyz (it has caught up) and /status (JSON). SIGTERM and SIGINT end
-it: /readyz says 503, what was written is handed over, and it exits with 0.
+It answers GET /healthz (it works), /readyz (it has caught up) and /status.
+SIGTERM and SIGINT end it: /readyz says 503, the host hands over what was written
+and leaves, and the process exits with 0.
 
 Examples:
-  tidemark serve --nats nats://10.0.0.1:4222,nats://10.0.0.2:4222 --namespace sessions
+  tidemark serve --nats nats://10.0.0.1:4222,nats://10.0.0.2:4222 --node a
   tidemark serve --nats nats://127.0.0.1:4222 --http 0 --json
-  TIDEMARK_NATS=nats://nats:4222 tidemark serve --http 0.0.0.0:7380 --allow-remote
+  TIDEMARK_NATS=nats://n1:4222 tidemark serve --http 0.0.0.0:7380 --allow-remote
 ${EXIT_CODES}`;
 
 const DEMO_EXAMPLES = `
-A nats-server is found or fetched: NATS_URL, NATS_SERVER_BIN, the PATH, Docker, the official release, apt.
-With NATS_URL the server is not ours, so it is not killed.
+It takes about ten seconds. A nats-server is found or fetched, in this order:
+NATS_URL, NATS_SERVER_BIN, the PATH, Docker, the official release, apt. The one
+of NATS_URL is not ours, so it is not killed.
 
 Examples:
-  tidemark demo                                     prints what it did and measured, and ends
-  tidemark demo --keep                              leaves the hosts running until Ctrl-C
-  tidemark demo --json | jq .                       one JSON object a line
+  tidemark demo                   prints what it did and measured, and ends
+  tidemark demo --keep            leaves the hosts running until Ctrl-C
+  tidemark demo --json | jq .     one JSON object a line
 ${EXIT_CODES}`;
 
 /** Runs a command line and settles with its exit code. */
@@ -67,7 +71,6 @@ function buildProgram(env: Environment, ended: (code: number) => void): Command 
     .version(version(), "-v, --version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show the help of a command")
-    .configureHelp({ helpWidth: 110 })
     .exitOverride()
     .addHelpText("after", PROGRAM_EXAMPLES);
   addServeFlags(program.command("serve"))
@@ -80,7 +83,7 @@ function buildProgram(env: Environment, ended: (code: number) => void): Command 
     });
   program
     .command("demo")
-    .description("Start three hosts and a nats-server, kill some of them, and show that nothing is lost.")
+    .description("See three hosts agree, whatever is killed.")
     .option("--keep", "leave the hosts running until Ctrl-C")
     .option("--json", "write JSON lines")
     .addHelpText("after", DEMO_EXAMPLES)

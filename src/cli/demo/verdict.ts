@@ -43,7 +43,7 @@ export async function showVerdict(stage: Stage): Promise<void> {
   report.check(
     wrong.length === 0,
     `Every host holds exactly the ${shownCount(model.size)} keys that the writes come to.`,
-    `Not as written: ${wrong.slice(0, 5).join(", ")}${wrong.length > 5 ? ` and ${wrong.length - 5} more` : ""}.`,
+    `Not as written are ${wrong.slice(0, 5).join(", ")}${wrong.length > 5 ? ` and ${wrong.length - 5} more` : ""}.`,
   );
   const visits = new Set(contents.map((shown) => shown.get("visits")));
   report.check(
