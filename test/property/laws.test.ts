@@ -3,7 +3,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { digestsFromScratch, dump, Site } from "../unit/support/site.ts";
 import { check } from "./support/check.ts";
-import { allSteps, type History, interleaved, plainSteps, play, told } from "./support/history.ts";
+import {
+  allSteps,
+  counterSteps,
+  expirySteps,
+  type History,
+  interleaved,
+  plainSteps,
+  play,
+  type Step,
+  told,
+} from "./support/history.ts";
 
 const sites = fc.integer({ min: 2, max: 4 });
 const choices = fc.array(fc.nat({ max: 11 }), { minLength: 1, maxLength: 40 });
@@ -62,27 +72,61 @@ describe("applying events", () => {
   });
 });
 
-describe("an image", () => {
-  it("makes of a site exactly what the union of both sets of events makes, whatever happens meanwhile", () => {
+describe("a counter", () => {
+  it("is the sum of all increments that no reset had seen, in whatever order they come", () => {
     check(
-      fc.property(sites, allSteps, (count, steps) => {
-        const history = play(count, steps, (history, step) => {
-          if (!step.name.includes("installed")) return;
-          for (const site of history.sites) {
-            expect(dump(site), `${step.name}\n\n${told(steps)}`).toEqual(
-              dump(history.replayed(history.rowsOf(site))),
-            );
-          }
-        });
-        for (const { transfer } of history.transfers.splice(0)) transfer.finish();
-        for (const site of history.sites) {
-          expect(dump(site), told(steps)).toEqual(dump(history.replayed(history.rowsOf(site))));
-        }
-        history.settle();
-        const [first, ...others] = history.sites.map(dump);
-        for (const other of others) expect(other, told(steps)).toEqual(first);
-        expect(first, told(steps)).toEqual(dump(history.replayed(history.rowsOf(history.sites[0]!))));
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(fc.tuple(fc.nat({ max: 3 }), fc.bigInt(-(2n ** 40n), 2n ** 40n)), { maxLength: 30 }),
+        choices,
+        (count, increments, order) => {
+          const history = play(count, []);
+          for (const [place, delta] of increments) history.site(place).writes.increment("n", delta);
+          const reader = applied(history, order, "reader", true);
+          const sum = increments.reduce((sum, [, delta]) => sum + delta, 0n);
+          expect(reader.reads.get("n")).toBe(increments.length === 0 ? undefined : String(sum));
+          // A reset takes away what its writer had seen, and nothing that came after.
+          history.settle();
+          const [first, last] = [history.sites[0]!, history.sites.at(-1)!];
+          first.writes.delete(["n"]);
+          last.writes.increment("n", 7);
+          history.settle();
+          for (const site of history.sites) expect(site.reads.get("n")).toBe("7");
+        },
+      ),
+      0.3,
     );
   });
 });
+
+describe("an image", () => {
+  it.each([
+    ["everything", allSteps],
+    ["counters", counterSteps],
+    ["expiry", expirySteps],
+  ])(
+    "makes of a site exactly what the union of both sets of events makes, whatever happens meanwhile: %s",
+    (_, arbitrary) => {
+      check(
+        fc.property(sites, arbitrary, (count, steps) => {
+          const history = play(count, steps, (history, step) => {
+            if (step.name.includes("installed")) expectExact(history, steps);
+          });
+          for (const { transfer } of history.transfers.splice(0)) transfer.finish();
+          expectExact(history, steps);
+          history.settle();
+          const [first, ...others] = history.sites.map(dump);
+          for (const other of others) expect(other, told(steps)).toEqual(first);
+          expectExact(history, steps);
+        }),
+      );
+    },
+  );
+});
+
+/** Every site holds exactly what replaying the events that its vector stands for makes. */
+function expectExact(history: History, steps: readonly Step[]): void {
+  for (const site of history.sites) {
+    expect(dump(site), told(steps)).toEqual(dump(history.replayed(history.rowsOf(site))));
+  }
+}

@@ -262,6 +262,64 @@ export const allSteps = fc.array(
   { minLength: 1, maxLength: 60, size: "max" },
 );
 
+const carrying = [
+  { weight: 12, arbitrary: deliver },
+  { weight: 4, arbitrary: ask },
+  { weight: 2, arbitrary: chunk },
+  { weight: 5, arbitrary: install },
+];
+
+function writing(commands: fc.Arbitrary<Command>) {
+  return fc
+    .tuple(place, commands)
+    .map(([p, c]) => step(`${p}: ${c[0]}`, (history) => attempt(history.site(p), c)));
+}
+
+/** One counter, counted up and reset everywhere, and owners that say what they have seen. */
+export const counterSteps = fc.array(
+  fc.oneof(
+    {
+      weight: 10,
+      arbitrary: writing(fc.integer({ min: 1, max: 3 }).map((d) => [`+${d}`, (w) => w.increment("n", d)])),
+    },
+    { weight: 4, arbitrary: writing(fc.constant(["delete", (w) => w.delete(["n"])])) },
+    { weight: 1, arbitrary: writing(fc.constant(["clear", (w) => w.clear("")])) },
+    { weight: 1, arbitrary: writing(fc.constant(["set 100", (w) => w.set("n", "100", undefined)])) },
+    { weight: 8, arbitrary: report },
+    ...carrying,
+  ),
+  { minLength: 1, maxLength: 60, size: "max" },
+);
+
+/** One or two keys that expire, with deadlines set, moved and swept. */
+export const expirySteps = fc.array(
+  fc.oneof(
+    {
+      weight: 8,
+      arbitrary: writing(
+        fc
+          .tuple(fc.constantFrom("k", "l"), fc.constantFrom("v", "7"), fc.constantFrom(1, 50, 400))
+          .map(([k, v, t]) => [`set ${k} ${v} ${t}`, (w) => w.set(k, v, { ttl: t })]),
+      ),
+    },
+    {
+      weight: 4,
+      arbitrary: writing(
+        fc
+          .tuple(fc.constantFrom("k", "l"), fc.constantFrom(20, 300, 5_000))
+          .map(([k, t]) => [`expire ${k} ${t}`, (w) => w.expire(k, t)]),
+      ),
+    },
+    { weight: 1, arbitrary: writing(fc.constant(["persist k", (w) => w.persist("k")])) },
+    { weight: 2, arbitrary: writing(fc.constant(["increment k", (w) => w.increment("k", 1)])) },
+    { weight: 2, arbitrary: writing(fc.constant(["setAdd l", (w) => w.setAdd("l", ["m"])])) },
+    { weight: 6, arbitrary: pass },
+    { weight: 6, arbitrary: sweep },
+    ...carrying,
+  ),
+  { minLength: 1, maxLength: 60, size: "max" },
+);
+
 /** Lets a history happen; `after` each step may look. */
 export function play(
   sites: number,
