@@ -27,8 +27,8 @@ STATE_REPL_SUBJECT (the subject prefix), REPLAY_HEARTBEAT_SECS (the heartbeat).
 Durations are milliseconds, or such as 250ms, 10s, 5m, 2h.
 
 It answers GET /healthz (it works), /readyz (it has caught up) and /status.
-SIGTERM and SIGINT end it: /readyz says 503, the host hands over what was written
-and leaves, and the process exits with 0.
+SIGTERM and SIGINT end it: /readyz says 503, the host hands over what was
+written and leaves, and the process exits with 0.
 
 Examples:
   tidemark serve --nats nats://10.0.0.1:4222,nats://10.0.0.2:4222 --node a

@@ -1,0 +1,274 @@
+/** The built program as its users meet it: its help, a fleet of `serve`, and the demo. Needs `npm run build`. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
+import { afterEach, describe, expect, it } from "vitest";
+import { natsServerForTests } from "./support/nats.ts";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+if (!existsSync(MAIN)) throw new Error("dist/ is not there: npm run build");
+
+const server = await natsServerForTests();
+
+const running = new Set<ChildProcess>();
+afterEach(async () => {
+  for (const child of running) child.kill("SIGKILL");
+  running.clear();
+});
+
+/** The environment without what would reach into the tests. */
+function environment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  const names = /^(TIDEMARK_|NATS_URL|CLIENT_|STATE_REPL|REPLAY_|DEBUG|NO_COLOR|FORCE_COLOR|NODE_OPTIONS)/;
+  const kept = Object.entries(process.env).filter(([name]) => !names.test(name));
+  return { ...Object.fromEntries(kept), ...more };
+}
+
+function start(args: readonly string[], env?: NodeJS.ProcessEnv): ChildProcess {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: environment(env),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.add(child);
+  return child;
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function ended(child: ChildProcess): Promise<Ended> {
+  let out = "";
+  let err = "";
+  child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
+    out += chunk;
+  });
+  child.stderr!.setEncoding("utf8").on("data", (chunk: string) => {
+    err += chunk;
+  });
+  const [code] = await once(child, "close");
+  running.delete(child);
+  return { code: code as number | null, out, err };
+}
+
+const run = (args: readonly string[], env?: NodeJS.ProcessEnv) => ended(start(args, env));
+
+/** A host of `serve --json` and the events it has told of. */
+class Served {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(args: readonly string[], env?: NodeJS.ProcessEnv) {
+    this.child = start(["serve", "--json", "--http", "0", ...args], env);
+    this.#lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
+    this.ended = ended(this.child);
+  }
+
+  /** The next event, which must be of that name. */
+  async next(event: string): Promise<Record<string, unknown>> {
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error(`it ended before it told of ${event}: ${(await this.ended).err}`);
+    const told = JSON.parse(value as string) as Record<string, unknown>;
+    expect(told).toMatchObject({ event });
+    return told;
+  }
+
+  async listening(): Promise<string> {
+    return (await this.next("listening")).url as string;
+  }
+}
+
+describe("the help", () => {
+  it.each<[args: string[], shown: RegExp, lines: number]>([
+    [["--help"], /Commands:\n {2}serve .*\n {2}demo /, 24],
+    [["help", "serve"], /Usage: tidemark serve/, 50],
+    [["serve", "--help"], /TIDEMARK_NATS.*Examples:\n {2}tidemark serve --nats/s, 50],
+    [["demo", "--help"], /--keep.*Examples:\n {2}tidemark demo/s, 24],
+    [["--version"], /^\d+\.\d+\.\d+\n$/, 2],
+  ])("%j", async (args, shown, lines) => {
+    const { code, out, err } = await run(args);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toMatch(shown);
+    expect(out.split("\n").length).toBeLessThanOrEqual(lines);
+    expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+});
+
+describe("wrong usage", () => {
+  it.each<[args: string[], env: NodeJS.ProcessEnv, shown: RegExp]>([
+    [[], {}, /Usage: tidemark/],
+    [["sevre"], {}, /unknown command 'sevre'\n\(Did you mean serve\?\)/],
+    [["serve", "--htp", "1"], {}, /unknown option '--htp'/],
+    [["serve", "extra"], {}, /too many arguments/],
+    [["serve", "--http", "0.0.0.0:0"], {}, /^tidemark: INVALID_ARGUMENT: --http .*--allow-remote.*\n$/],
+    [["serve"], { TIDEMARK_TTL: "5x" }, /^tidemark: INVALID_ARGUMENT: TIDEMARK_TTL takes .*\n$/],
+    [["serve"], { REPLAY_REQ_SUBJECT: "r" }, /^tidemark: INVALID_ARGUMENT: REPLAY_REQ_SUBJECT .*\n$/],
+    [["serve", "--nats", "nats://user:word@"], {}, /^tidemark: INVALID_ARGUMENT: A NATS URL does not.*\n$/],
+  ])("%j %j ends with 2 and a sentence", async (args, env, shown) => {
+    const { code, out, err } = await run(args, env);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(shown);
+  });
+});
+
+describe("a failure", () => {
+  const nobody = ["serve", "--nats", "nats://127.0.0.1:1", "--connect-timeout", "100"];
+
+  it("ends with 1 and one line", async () => {
+    const { code, err } = await run(nobody);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^tidemark: CONNECT_FAILED: No NATS server answered at .*\n$/);
+  });
+
+  it("is JSON with --json, and has a stack with TIDEMARK_DEBUG", async () => {
+    const { code, err } = await run([...nobody, "--json"], { TIDEMARK_DEBUG: "1" });
+    expect(code).toBe(1);
+    expect(JSON.parse(err)).toMatchObject({ event: "error", code: "CONNECT_FAILED" });
+    expect(JSON.parse(err).stack).toMatch(/\n +at /);
+  });
+
+  it("is a port that is taken", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as { port: number };
+    const { code, err } = await run(["serve", "--http", String(port)]);
+    other.close();
+    expect(code).toBe(1);
+    expect(err).toMatch(/^tidemark: TRANSPORT: HTTP cannot listen on .* something else listens there.*\n$/);
+  });
+});
+
+describe("serve", () => {
+  it("stands alone, tells people, and ends on SIGINT", async () => {
+    const child = start(["serve", "--http", "0", "--node", "solo"]);
+    const done = ended(child);
+    const lines = createInterface({ input: child.stdout! });
+    const told: string[] = [];
+    for await (const line of lines) {
+      told.push(line);
+      if (line.startsWith("ready")) child.kill("SIGINT");
+    }
+    expect((await done).code).toBe(0);
+    expect(told).toEqual([
+      expect.stringMatching(/^http {3}http:\/\/127\.0\.0\.1:\d+ {2}\/healthz \/readyz \/status$/),
+      expect.stringMatching(/^ready {2}solo in namespace default, standalone, 0 keys, after \d+ ms$/),
+      "ending on SIGINT",
+      "ended",
+    ]);
+  });
+
+  it("listens nowhere when told so", async () => {
+    const served = new Served(["--http", "off"]);
+    await served.next("ready");
+    served.child.kill("SIGTERM");
+    expect((await served.ended).code).toBe(0);
+  });
+
+  it("ends while it still looks for a server", async () => {
+    // Takes the connection and never greets.
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as { port: number };
+    const child = start(["serve", "--nats", `nats://127.0.0.1:${port}`]);
+    const done = ended(child);
+    await once(silent, "connection");
+    child.kill("SIGTERM");
+    expect(await done).toEqual({ code: 0, out: "ended on SIGTERM, not connected yet\n", err: "" });
+    silent.close();
+  });
+});
+
+describe.skipIf(server === undefined)("a fleet of serve", () => {
+  it("is ready once it has caught up, sees each other, and drains on SIGTERM", async () => {
+    const { url } = server!;
+    const env = { NATS_URL: url, TIDEMARK_NAMESPACE: `cli-${process.pid}` };
+    const first = new Served(["--node", "a"], env);
+    const door = await first.listening();
+    const early = await fetch(`${door}/readyz`);
+    expect(early.status).toBe(503);
+    expect(await early.json()).toMatchObject({
+      ready: false,
+      reason: expect.stringMatching(/catching up|no conn/),
+    });
+    expect((await fetch(`${door}/healthz`)).status).toBe(200);
+    expect(await first.next("ready")).toMatchObject({ node: "a", state: "ready", keys: 0 });
+    expect((await fetch(`${door}/readyz`)).status).toBe(200);
+
+    const second = new Served(["--node", "b"], env);
+    await second.listening();
+    await second.next("ready");
+    await expect
+      .poll(async () => {
+        const status = (await (await fetch(`${door}/status`)).json()) as {
+          hosts: { node: string; state: string }[];
+        };
+        return status.hosts.map(({ node, state }) => `${node} ${state}`);
+      })
+      .toContain("b ready");
+
+    first.child.kill("SIGTERM");
+    expect(await first.next("draining")).toMatchObject({ signal: "SIGTERM" });
+    expect(await first.next("stopped")).toMatchObject({ unconfirmedBytes: 0 });
+    expect(await first.ended).toMatchObject({ code: 0, err: "" });
+    await expect(fetch(`${door}/readyz`)).rejects.toThrow();
+    second.child.kill("SIGTERM");
+    expect((await second.ended).code).toBe(0);
+  });
+});
+
+describe.skipIf(server === undefined)("the demo", () => {
+  const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith("tidemark-nats-"));
+
+  it("keeps every promise in under a minute, and leaves nothing behind", async () => {
+    const before = folders();
+    const startedAt = performance.now();
+    const { code, out, err } = await run(["demo"]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(performance.now() - startedAt).toBeLessThan(60_000);
+    const digests = /^ +digest +(\w{16}) +(\w{16}) +(\w{16})$/m.exec(out)!.slice(1);
+    expect(new Set(digests).size).toBe(1);
+    expect(out).toMatch(/^ +divergences +0 +0 +0$/m);
+    expect(out).toMatch(/^ {3}All as promised, in .* s\.$/m);
+    expect(out).not.toContain("✗");
+    expect(stripVTControlCharacters(out)).toBe(out);
+    // A word that is longer than a line, as a path may be, has a line of its own.
+    const lines = out.split("\n").filter((line) => line.trim().includes(" "));
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(folders().filter((name) => !before.includes(name))).toEqual([]);
+  });
+
+  it("tells programs the same in JSON, and leaves a server alone that is not its own", async () => {
+    const { code, out, err } = await run(["demo", "--json"], { NATS_URL: server!.url });
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    const told = out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(told[0]).toMatchObject({ event: "server", way: "NATS_URL", restartable: false });
+    expect(told.filter(({ event }) => event === "write").length).toBeGreaterThan(10);
+    expect(told.filter(({ event, holds }) => event === "check" && holds !== true)).toEqual([]);
+    expect(told.find(({ event }) => event === "outage")).toMatchObject({ skipped: expect.any(String) });
+    const hosts = told.filter(({ event }) => event === "host");
+    expect(hosts).toHaveLength(3);
+    expect(new Set(hosts.map(({ digest }) => digest)).size).toBe(1);
+    expect(told.at(-1)).toMatchObject({ event: "result", ok: true, failures: [] });
+  });
+
+  it("ends with everything it started on Ctrl-C", async () => {
+    const before = folders();
+    const child = start(["demo", "--json", "--keep"]);
+    const done = ended(child);
+    for await (const line of createInterface({ input: child.stdout! })) {
+      if (JSON.parse(line).event === "started") child.kill("SIGINT");
+    }
+    expect(await done).toMatchObject({ code: 130, err: "" });
+    expect(folders().filter((name) => !before.includes(name))).toEqual([]);
+  });
+});
