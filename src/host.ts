@@ -23,6 +23,7 @@ import { medianOffset } from "./replication/membership.ts";
 import type { Replica } from "./replication/node.ts";
 import { Replicator } from "./replication/replicator.ts";
 import { type HostState, type Status, statusOf } from "./status.ts";
+import { boundsOf } from "./store/bounds.ts";
 import type { StoreChange } from "./store/changes.ts";
 import { Expiry } from "./store/expiry.ts";
 import { Store } from "./store/store.ts";
@@ -104,6 +105,7 @@ class TidemarkHost extends Commands implements Host {
     this.#store = new Store({
       origins: this.#origins,
       now: () => this.#fleet.now(),
+      bounds: boundsOf(settings, transport !== undefined),
       listener: {
         watching: (key) => this.#hub.active() && this.#hub.wants(key),
         changed: (change) => this.#hub.publish(this.#asKeyChange(change)),
@@ -324,6 +326,7 @@ class TidemarkHost extends Commands implements Host {
     for (const body of bodies) {
       this.#commit(eventFrom(body, SELF, this.#store.vector.get(SELF) + 1, this.#clock.tick()));
     }
+    this.#store.bounds?.enforce();
     this.#replicator?.endCommand();
   }
 
@@ -340,6 +343,7 @@ class TidemarkHost extends Commands implements Host {
         this.#clock.tick(),
       ),
     );
+    this.#store.bounds?.enforce();
     this.#replicator?.endCommand();
   }
 

@@ -29,6 +29,15 @@ export interface OpenOptions {
   node?: string;
   /** Time to live of keys created without one. Absent: none. */
   ttl?: Duration;
+  /**
+   * How many keys, and how many bytes of memory, to keep at most. Default: no bound. What happens at the
+   * bound is `eviction`: `"lru"` (default; an approximation, CLOCK) and `"s3fifo"` (resists scans) let plain
+   * values go, sets, lists and counters stay; `"none"` refuses writes with `STORE_FULL`. A replicated host
+   * only takes `"none"`, and applies what other hosts write whatever its bound.
+   */
+  maxEntries?: number;
+  maxBytes?: Size;
+  eviction?: "lru" | "s3fifo" | "none";
   /** Largest key and value. Defaults 64 KiB and 8 MiB. */
   maxKeyBytes?: Size;
   maxValueBytes?: Size;
@@ -52,6 +61,10 @@ export interface Settings {
   readonly node: string;
   /** `Infinity`: none. */
   readonly ttlMs: number;
+  /** `Infinity`: no bound. */
+  readonly maxEntries: number;
+  readonly maxBytes: number;
+  readonly eviction: "lru" | "s3fifo" | "none";
   readonly maxKeyBytes: number;
   readonly maxValueBytes: number;
   readonly logBytes: number;
@@ -109,6 +122,9 @@ const OPTION_NAMES: Readonly<Record<keyof OpenOptions, true>> = {
   subjectPrefix: true,
   node: true,
   ttl: true,
+  maxEntries: true,
+  maxBytes: true,
+  eviction: true,
   maxKeyBytes: true,
   maxValueBytes: true,
   logBytes: true,
@@ -154,6 +170,9 @@ export function resolveSettings(options: OpenOptions = {}): Settings {
     subjectPrefix: subjectPrefixOption(options.subjectPrefix) ?? `tidemark.${namespace}`,
     node: nameOption(options.node, "node") ?? defaultNode(hostname()),
     ttlMs: ttl === undefined ? Number.POSITIVE_INFINITY : positiveTtl(ttl),
+    maxEntries: entriesOption(options.maxEntries),
+    maxBytes: options.maxBytes === undefined ? Number.POSITIVE_INFINITY : boundOption(options.maxBytes),
+    eviction: evictionOption(options.eviction),
     maxKeyBytes: sizeOption(options, "maxKeyBytes", LARGEST_KEY_BYTES),
     maxValueBytes: sizeOption(options, "maxValueBytes", LARGEST_VALUE_BYTES),
     logBytes: sizeOption(options, "logBytes", Number.MAX_SAFE_INTEGER),
@@ -198,6 +217,24 @@ function wait(value: Duration, name: string, leastMs: number): number {
   const ms = parseDuration(value, name);
   if (ms < leastMs || ms > MAX_WAIT_MS) throw invalid(name, value, `a duration from ${leastMs} ms to 1 day`);
   return ms;
+}
+
+function entriesOption(value: unknown): number {
+  if (value === undefined || value === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 1) return value;
+  throw invalid("maxEntries", value, "a whole number from 1");
+}
+
+function boundOption(value: Size): number {
+  const bytes = parseSize(value, "maxBytes");
+  if (bytes < 1) throw invalid("maxBytes", value, "a size above 0");
+  return bytes;
+}
+
+function evictionOption(value: unknown): "lru" | "s3fifo" | "none" {
+  if (value === undefined) return "lru";
+  if (value === "lru" || value === "s3fifo" || value === "none") return value;
+  throw invalid("eviction", value, `"lru", "s3fifo" or "none"`);
 }
 
 type SizeOption = "maxKeyBytes" | "maxValueBytes" | "logBytes" | "maxUnconfirmedBytes";

@@ -91,6 +91,10 @@ export interface Status {
         readonly tookMs: number;
       }
     | undefined;
+  /** What is kept is bounded: how much it is (bytes only where they are bounded), and who had to go. */
+  readonly bounds:
+    | { readonly bytes: number; readonly evicted: number; readonly exceeded: boolean }
+    | undefined;
   /** Bytes: frames kept for replay, frames ahead of a gap, own frames the server has not confirmed. */
   readonly logBytes: number;
   readonly inboxBytes: number;
@@ -125,6 +129,10 @@ export function statusOf({ settings, incarnation, state, store, replicator, cloc
     highWaterMarks: marksOf(store.vector, store),
     hosts: replicator === undefined ? [] : peersOf(replicator, store),
     lastRepair: node?.lastRepair,
+    bounds:
+      store.bounds === undefined
+        ? undefined
+        : { bytes: store.shards.bytes, evicted: store.bounds.evicted, exceeded: store.bounds.exceeded },
     logBytes: node?.log.bytes ?? 0,
     inboxBytes: node?.inbox.bytes ?? 0,
     unconfirmedBytes: node?.publisher.unconfirmedBytes ?? 0,

@@ -58,6 +58,7 @@ export class Writes {
     const deadline = this.#deadlineOf(key, options);
     this.#ports.writable();
     if (options?.onlyIf !== undefined && !this.#allows(key, options.onlyIf)) return false;
+    this.#makeRoom([key]);
     const dot = this.#store.plainDot(key);
     if (dot !== undefined) this.#ports.writeValue(key, value, deadline, dot);
     else if (this.#store.isAbsent(key)) this.#ports.writeValue(key, value, deadline, null);
@@ -71,6 +72,7 @@ export class Writes {
     this.#ports.writable();
     // The last of several writes to one key is the one that stays, as in any other order of calls.
     const last = new Map(pairs);
+    this.#makeRoom([...last.keys()]);
     this.#ports.write(Array.from(last, ([key, value]) => this.#setBody(key, value, deadline)));
   }
 
@@ -80,6 +82,7 @@ export class Writes {
       throw new TidemarkError("NOT_AN_INTEGER", `delta takes a safe integer or a bigint, not ${delta}`);
     }
     this.#ports.writable();
+    this.#makeRoom([key]);
     const { body, value } = increment(this.#see(key), delta);
     if (typeof delta === "number" && typeof value === "bigint") {
       throw new TidemarkError(
@@ -143,6 +146,7 @@ export class Writes {
     const seen = this.#see(key);
     expectType(seen, "set");
     if (members.length === 0) return 0;
+    this.#makeRoom([key]);
     const present = (member: Value): readonly MemberEntry[] =>
       seen.view === undefined ? [] : seen.state!.memberEntries(member);
     const additions = members.map((value) => ({
@@ -179,6 +183,7 @@ export class Writes {
     const elements = seen.view === undefined ? null : seen.state!.elements;
     const length = elements?.length ?? 0;
     if (values.length === 0) return length;
+    this.#makeRoom([key]);
     const start = this.#beyond(elements, end);
     const additions = values.map((value, index) => {
       const position = end === "tail" ? start + index : -(start + index);
@@ -336,6 +341,13 @@ export class Writes {
       "INVALID_ARGUMENT",
       `onlyIf takes "absent" or "present", not ${JSON.stringify(onlyIf)}`,
     );
+  }
+
+  /** Throws `STORE_FULL` when these keys cannot be added to. What is let go for them is never one of them. */
+  #makeRoom(keys: readonly string[]): void {
+    const { bounds } = this.#store;
+    if (bounds === undefined) return;
+    bounds.makeRoom(keys.filter((key) => this.#store.isAbsent(key)).length);
   }
 
   #key(key: string): string {

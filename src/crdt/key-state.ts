@@ -14,6 +14,10 @@ import type { DeadlineEntry, ElementEntry, Entry, MemberEntry, Value, ValueEntry
 import type { CounterReset } from "./event.ts";
 import { addIntegers, memberKey, parseInteger } from "./values.ts";
 
+/** Bytes that V8 takes for a state, for the structures around an entry, and for a counter segment. */
+const STATE_BYTES = 200;
+const ENTRY_BYTES = 160;
+
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** What a reader sees of a key. `deadline` is fleet time in milliseconds, `Infinity` for none. */
@@ -30,6 +34,8 @@ export class KeyState {
   /** By member; all concurrent additions of it. */
   members: Map<string, MemberEntry[]> | null = null;
   elements: ElementList | null = null;
+  /** What it costs in memory, in bytes, estimated. */
+  bytes = STATE_BYTES;
   /** Fleet time up to which watchers know what expired here. */
   toldAt = 0;
   /** Members and elements by dot. */
@@ -77,6 +83,7 @@ export class KeyState {
   }
 
   insert(entry: Entry): void {
+    this.bytes += entryBytes(entry);
     switch (entry.kind) {
       case "value":
         this.values.push(entry);
@@ -100,6 +107,12 @@ export class KeyState {
 
   /** Takes one entry out; `undefined` if it is not here. Deadlines of a removed value are not touched. */
   remove(origin: number, seq: number): Entry | undefined {
+    const entry = this.#take(origin, seq);
+    if (entry !== undefined) this.bytes -= entryBytes(entry);
+    return entry;
+  }
+
+  #take(origin: number, seq: number): Entry | undefined {
     const value = takeDot(this.values, origin, seq) ?? takeDot(this.deadlines, origin, seq);
     if (value !== undefined) return value;
     const ofOrigin = this.#dots?.get(origin);
@@ -270,6 +283,11 @@ export class KeyState {
     this.#dots!.delete(entry.origin);
     if (this.#dots!.size === 0) this.#dots = null;
   }
+}
+
+function entryBytes(entry: Entry): number {
+  if (entry.kind === "deadline") return ENTRY_BYTES;
+  return ENTRY_BYTES + (typeof entry.value === "string" ? entry.value.length : entry.value.byteLength);
 }
 
 function takeDot<E extends { origin: number; seq: number }>(

@@ -15,8 +15,9 @@ export class ShardMap {
   readonly #directory: Shard[];
   #shards: Shard[];
 
-  constructor(now: () => number) {
-    const first = new Shard(0, BUCKETS, now);
+  /** `now`: fleet time, milliseconds since 1970. `weighs`: keeps account of bytes. */
+  constructor(now: () => number, weighs: boolean) {
+    const first = new Shard(0, BUCKETS, now, weighs);
     this.#shards = [first];
     this.#directory = new Array<Shard>(BUCKETS).fill(first);
   }
@@ -25,6 +26,13 @@ export class ShardMap {
     let size = 0;
     for (const shard of this.#shards) size += shard.size;
     return size;
+  }
+
+  /** What all keys cost, in bytes; 0 where no account is kept. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const shard of this.#shards) bytes += shard.bytes;
+    return bytes;
   }
 
   /** Keys that hold something no reader will ever see. */

@@ -7,12 +7,16 @@
 import type { Value, ValueEntry } from "../crdt/entry.ts";
 import type { KeyState } from "../crdt/key-state.ts";
 import { ExpiryWheel } from "./expiry-wheel.ts";
+import { SLOT_BYTES, stringBytes, valueBytes } from "./weight.ts";
 
 const LOADED = 1;
 const STATE = 2;
 const EXPIRED = 4;
 /** A state that shows nothing at any time: closed counter segments, deadlines without anything to expire. */
 const HOLLOW = 8;
+/** How often the slot was read since eviction last looked, 0 to 3, in two bits. */
+const USE = 16;
+const USES = 48;
 
 const FIRST_CAPACITY = 64;
 
@@ -38,13 +42,17 @@ export class Shard {
 
   readonly wheel: ExpiryWheel;
   readonly #now: () => number;
+  /** By slot what it costs, in bytes; only kept where there is a bound in bytes. */
+  #weights: Uint32Array | undefined;
+  #bytes = 0;
 
-  /** `now`: fleet time, milliseconds since 1970. */
-  constructor(first: number, end: number, now: () => number) {
+  /** `now`: fleet time, milliseconds since 1970. `weighs`: keeps account of bytes. */
+  constructor(first: number, end: number, now: () => number, weighs: boolean) {
     this.first = first;
     this.end = end;
     this.#now = now;
     this.wheel = new ExpiryWheel(this, now);
+    if (weighs) this.#weights = new Uint32Array(FIRST_CAPACITY);
   }
 
   /** Slots allocated, used or not: what the arrays cost. */
@@ -54,6 +62,11 @@ export class Shard {
 
   get size(): number {
     return this.#index.size;
+  }
+
+  /** What its keys cost, in bytes; 0 where no account is kept. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Slots that hold something no reader will ever see. */
@@ -96,6 +109,7 @@ export class Shard {
     this.#contents[slot] = undefined;
     this.#deadlines[slot] = Number.POSITIVE_INFINITY;
     this.#setFlags(slot, 0);
+    this.#weigh(slot, 0);
     this.#free.push(slot);
   }
 
@@ -111,6 +125,8 @@ export class Shard {
   setState(slot: number, state: KeyState, nextDeadline: number): void {
     this.#contents[slot] = state;
     this.#setFlags(slot, state.hollow ? STATE | HOLLOW : STATE);
+    if (this.#weights !== undefined)
+      this.#weigh(slot, SLOT_BYTES + stringBytes(this.#keys[slot]!) + state.bytes);
     this.#deadlines[slot] = nextDeadline;
     this.wheel.place(slot, nextDeadline);
   }
@@ -166,8 +182,31 @@ export class Shard {
     this.#seqs[slot] = seq;
     this.#stamps[slot] = stamp;
     this.#deadlines[slot] = deadline;
-    this.#setFlags(slot, loaded ? LOADED : 0);
+    this.#setFlags(slot, (loaded ? LOADED : 0) | (this.#flags[slot]! & USES));
+    if (this.#weights !== undefined) {
+      this.#weigh(slot, SLOT_BYTES + stringBytes(this.#keys[slot]!) + valueBytes(value));
+    }
     this.wheel.place(slot, deadline);
+  }
+
+  /** Notes a read, for eviction. */
+  touch(slot: number): void {
+    const flags = this.#flags[slot]!;
+    if ((flags & USES) !== USES) this.#flags[slot] = flags + USE;
+  }
+
+  /** How often the slot was read since it was last asked, 0 to 3; forgets it. */
+  takeUses(slot: number): number {
+    const flags = this.#flags[slot]!;
+    this.#flags[slot] = flags & ~USES;
+    return (flags & USES) / USE;
+  }
+
+  /** As `takeUses`, but forgets one only. */
+  takeUse(slot: number): number {
+    const flags = this.#flags[slot]!;
+    if ((flags & USES) !== 0) this.#flags[slot] = flags - USE;
+    return (flags & USES) / USE;
   }
 
   /** Whether the expiry of what the slot holds was told already; forgotten with the next write. */
@@ -213,7 +252,7 @@ export class Shard {
 
   /** The same contents in arrays of the right size, after most of them went. */
   compacted(): Shard {
-    const compact = new Shard(this.first, this.end, this.#now);
+    const compact = new Shard(this.first, this.end, this.#now, this.#weights !== undefined);
     for (let slot = 0; slot < this.#used; slot++) {
       const key = this.#keys[slot];
       if (key !== undefined) compact.#take(this, slot, key, this.#buckets[slot]!);
@@ -225,8 +264,8 @@ export class Shard {
   split(): [Shard, Shard] {
     const middle = (this.first + this.end) >> 1;
     const halves: [Shard, Shard] = [
-      new Shard(this.first, middle, this.#now),
-      new Shard(middle, this.end, this.#now),
+      new Shard(this.first, middle, this.#now, this.#weights !== undefined),
+      new Shard(middle, this.end, this.#now, this.#weights !== undefined),
     ];
     for (let slot = 0; slot < this.#used; slot++) {
       const key = this.#keys[slot];
@@ -247,6 +286,7 @@ export class Shard {
     this.#deadlines[to] = from.#deadlines[slot]!;
     this.#contentHashes[to] = from.#contentHashes[slot]!;
     this.wheel.place(to, from.#deadlines[slot]!);
+    if (from.#weights !== undefined) this.#weigh(to, from.#weights[slot]!);
   }
 
   #setFlags(slot: number, flags: number): void {
@@ -255,8 +295,15 @@ export class Shard {
     this.#flags[slot] = flags;
   }
 
+  #weigh(slot: number, bytes: number): void {
+    if (this.#weights === undefined) return;
+    this.#bytes += bytes - this.#weights[slot]!;
+    this.#weights[slot] = bytes;
+  }
+
   #grow(): void {
     this.#capacity *= 2;
+    if (this.#weights !== undefined) this.#weights = grown(this.#weights, new Uint32Array(this.#capacity));
     this.#flags = grown(this.#flags, new Uint8Array(this.#capacity));
     this.#buckets = grown(this.#buckets, new Uint16Array(this.#capacity));
     this.#origins = grown(this.#origins, new Uint32Array(this.#capacity));

@@ -10,6 +10,7 @@ import type { Entry, Value } from "../crdt/entry.ts";
 import type { ReplicatedEvent } from "../crdt/event.ts";
 import { KeyState, type View } from "../crdt/key-state.ts";
 import { PendingRemovals } from "../crdt/pending-removals.ts";
+import { type BoundSettings, Bounds } from "./bounds.ts";
 import {
   changeBetween,
   changeOfCollection,
@@ -40,6 +41,8 @@ export interface StoreOptions {
   /** Fleet time, milliseconds since 1970: hides what has expired. */
   readonly now: () => number;
   readonly listener: StoreListener;
+  /** Absent: as much as there is memory. */
+  readonly bounds?: BoundSettings | undefined;
 }
 
 /** A key while it is being changed. */
@@ -66,12 +69,14 @@ export class Store {
   readonly sessions = new Set<ImageSession>();
   readonly now: () => number;
   readonly listener: StoreListener;
+  readonly bounds: Bounds | undefined;
 
-  constructor({ origins, now, listener }: StoreOptions) {
+  constructor({ origins, now, listener, bounds }: StoreOptions) {
     this.origins = origins;
     this.now = now;
     this.listener = listener;
-    this.shards = new ShardMap(now);
+    this.shards = new ShardMap(now, bounds !== undefined && bounds.maxBytes !== NEVER);
+    if (bounds !== undefined) this.bounds = new Bounds(this, bounds);
     this.counters = new CounterTable(this);
   }
 
@@ -88,9 +93,10 @@ export class Store {
     const shard = this.shards.of(key);
     const slot = shard.find(key);
     if (slot < 0) return undefined;
+    if (this.bounds !== undefined) shard.touch(slot);
     const deadline = shard.deadlineAt(slot);
     if (shard.isState(slot)) return shard.stateAt(slot).view(this.now());
-    if (deadline !== Number.POSITIVE_INFINITY && deadline <= this.now()) return undefined;
+    if (deadline !== NEVER && deadline <= this.now()) return undefined;
     return shard.valueAt(slot);
   }
 
@@ -189,6 +195,16 @@ export class Store {
     if (seq > this.vector.get(origin)) this.pending.add({ kind: "dot", key: target.key, origin, until: seq });
   }
 
+  /** Lets a plain value go for room: here alone, and no event. */
+  evictPlain(shard: Shard, slot: number): void {
+    const key = shard.keyAt(slot)!;
+    const watched = this.#watched(key);
+    const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
+    this.#togglePlain(shard, slot, hashKey(key));
+    shard.release(slot);
+    if (watched) this.#tell(changeBetween(before, NOTHING_SEEN, key, 0, 0, "evict"));
+  }
+
   /** Removes a plain value, as an event that names it does. */
   releasePlain(shard: Shard, slot: number, origin: number, stamp: number): void {
     const key = shard.keyAt(slot)!;
@@ -240,7 +256,7 @@ export class Store {
     if (add === null) {
       if (slot >= 0) shard.release(slot);
     } else {
-      if (slot < 0) slot = shard.allocate(key, keyHash >>> 20);
+      if (slot < 0) slot = this.#allocate(shard, key, keyHash);
       const { value, deadline, loaded } = add;
       const content = hashValueContent(hashValue(value), deadline, loaded);
       shard.setValue(slot, value, event.origin, event.seq, event.stamp, deadline, loaded, content);
@@ -304,7 +320,7 @@ export class Store {
       return state;
     }
     if (slot < 0) {
-      slot = shard.allocate(key, keyHash >>> 20);
+      slot = this.#allocate(shard, key, keyHash);
       if (shard.size > ShardMap.splitAbove) {
         shard.setState(slot, state, 0);
         this.shards.split(shard);
@@ -321,6 +337,11 @@ export class Store {
       shard.setValue(slot, value, origin, seq, stamp, deadline, loaded, hashContent(only));
     }
     return state;
+  }
+
+  #allocate(shard: Shard, key: string, keyHash: number): number {
+    this.bounds?.added(key);
+    return shard.allocate(key, keyHash >>> 20);
   }
 
   #stateAt(shard: Shard, slot: number): KeyState {
