@@ -30,8 +30,11 @@ export class S3FifoEviction implements Eviction {
 
   victim(): { shard: Shard; slot: number } | undefined {
     // Each step ends with a key gone, moved on, or one use poorer, of which a slot counts at most three.
+    let pinned = 0;
     for (let steps = 5 * (this.#small.length + this.#main.length); steps > 0; steps--) {
-      const fromSmall = this.#small.length > SMALL_SHARE * this.#shards.size || this.#main.length === 0;
+      // Once round the main queue without anything that may go: the small one has to give.
+      const mainIsPinned = pinned >= this.#main.length;
+      const fromSmall = mainIsPinned || this.#small.length > SMALL_SHARE * this.#shards.size;
       const key = (fromSmall ? this.#small : this.#main).shift();
       if (key === undefined) return undefined;
       const shard = this.#shards.of(key);
@@ -39,8 +42,10 @@ export class S3FifoEviction implements Eviction {
       if (slot < 0) continue;
       if (shard.isState(slot)) {
         this.#main.push(key);
+        pinned++;
         continue;
       }
+      if (!fromSmall) pinned = 0;
       if (fromSmall) {
         if (shard.takeUses(slot) === 0) {
           this.#remember(key);
