@@ -56,7 +56,7 @@ const PAGES: ReadonlyMap<string, (status: Status) => Answer> = new Map([
   ["/status", (status) => ({ status: 200, body: status })],
 ]);
 
-/** Starts to listen. Rejects `TRANSPORT` when the address cannot be had. */
+/** Starts to listen. Rejects `LISTEN_FAILED` when the address cannot be had. */
 export async function serveHttp({ kv, host, port }: HttpOptions): Promise<HttpDoor> {
   const server = createServer(
     {
@@ -154,7 +154,7 @@ function listen(server: Server, host: string, port: number): Promise<void> {
     const failed = (cause: NodeJS.ErrnoException) => {
       const what = WHY_NOT[cause.code ?? ""] ?? cause.message;
       const sentence = `HTTP cannot listen on ${host}:${port}: ${what}.`;
-      reject(new TidemarkError("TRANSPORT", sentence, { cause }));
+      reject(new TidemarkError("LISTEN_FAILED", sentence, { cause }));
     };
     server.once("error", failed);
     server.listen({ host, port }, () => {

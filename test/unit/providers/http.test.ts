@@ -173,7 +173,7 @@ describe("the HTTP door", () => {
     const { kv, door } = await standalone();
     const { host, port } = door.address;
     await expect(serveHttp({ kv, host, port })).rejects.toMatchObject({
-      code: "TRANSPORT",
+      code: "LISTEN_FAILED",
       message: expect.stringMatching(new RegExp(`${host}:${port}: something else listens there`)),
     });
   });
