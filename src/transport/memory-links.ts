@@ -4,10 +4,14 @@
  * the same over restarts. Pure state; `memory.ts` acts on it.
  */
 
+import type { Channel } from "./transport.ts";
+
 /** What may happen to a message between two hosts. */
 export interface LinkFaults {
   /** Probability that it vanishes. */
   readonly loss: number;
+  /** On which channels it may vanish; all of them unless told. */
+  readonly lossOn?: readonly Channel[];
   /** Probability that it comes twice. */
   readonly duplicate: number;
   /** Milliseconds on the way, drawn anew for every message; does not by itself change the order. */

@@ -191,7 +191,9 @@ export class MemoryNetwork {
         continue;
       }
       const faults = this.links.faults(from.label, to.label);
-      if (this.#options.random() < faults.loss) this.counts.lost++;
+      const { loss, lossOn } = faults;
+      const mayVanish = lossOn === undefined || lossOn.includes(message.channel);
+      if (this.#options.random() < loss && mayVanish) this.counts.lost++;
       else this.#deliver(from, to, message, faults);
       if (faults.duplicate > 0 && this.#options.random() < faults.duplicate) {
         this.counts.duplicated++;

@@ -33,8 +33,72 @@ export interface Mix {
   readonly network: { maxMessageBytes: number; echo: boolean; queue: { messages: number; bytes: number } };
 }
 
-/** Draws the mix of a seed. */
+/** Draws the mix of a seed: of everything something, or much of what seldom comes together by itself. */
 export function drawMix(random: Random): Mix {
+  const mix = drawAnything(random);
+  const kind = random.next();
+  if (kind < 0.2) return snapshotsAndDeaths(mix, random);
+  return kind < 0.3 ? expiryAndDeaths(mix, random) : mix;
+}
+
+/**
+ * Hosts that fall behind each other's logs all the time, snapshots in many small chunks that take long, and
+ * donors that die with events that nobody else has.
+ */
+function snapshotsAndDeaths(mix: Mix, random: Random): Mix {
+  return {
+    ...mix,
+    hosts: random.integer(3, 5),
+    operationEveryMs: random.magnitude(8, 40),
+    safetyMs: random.magnitude(4_000, 12_000),
+    disturbances: new Map([
+      ["crash", random.magnitude(500, 3_000)],
+      ["join", random.magnitude(500, 5_000)],
+      ["weather", 2_000],
+    ]),
+    disturbanceMs: random.magnitude(100, 1_000),
+    donorDeath: random.magnitude(0.01, 0.2),
+    weather: {
+      loss: random.between(0.3, 0.95),
+      losesOnlyEvents: random.chance(0.7),
+      duplicate: 0,
+      delayMs: random.magnitude(5, 200),
+      reorder: random.chance(0.5) ? 0 : 0.1,
+    },
+    settings: {
+      ...mix.settings,
+      logBytes: Math.round(random.magnitude(150, 1_000)),
+      chunkBytes: Math.round(random.magnitude(40, 300)),
+      joinWaitMs: Math.round(random.magnitude(50, 300)),
+    },
+  };
+}
+
+/** Values that expire while those who wrote them are dead, and others have not heard all of them. */
+function expiryAndDeaths(mix: Mix, random: Random): Mix {
+  const names: OperationName[] = ["set", "setMany", "expire", "persist", "setAdd", "increment"];
+  return {
+    ...mix,
+    hosts: random.integer(3, 5),
+    vocabulary: {
+      ...mix.vocabulary,
+      weights: names.map((name) => [name, WEIGHTS[name] * random.magnitude(0.3, 3)]),
+      longestTtl: random.magnitude(100, 5_000),
+    },
+    operationEveryMs: random.magnitude(60, 300),
+    safetyMs: random.between(25_000, 45_000),
+    disturbances: new Map([
+      ["crash", random.magnitude(3_000, 12_000)],
+      ["halves", random.magnitude(3_000, 10_000)],
+      ["oneWay", random.magnitude(3_000, 10_000)],
+      ["weather", 10_000],
+    ]),
+    disturbanceMs: random.magnitude(3_000, 15_000),
+    settings: { ...mix.settings, ttlMs: Number.POSITIVE_INFINITY },
+  };
+}
+
+function drawAnything(random: Random): Mix {
   const hosts = random.integer(2, random.chance(0.7) ? 4 : 7);
   const safetyMs = random.magnitude(3_000, 40_000);
   const vocabulary = drawVocabulary(random);
@@ -50,6 +114,7 @@ export function drawMix(random: Random): Mix {
     donorDeath: random.chance(0.3) ? random.magnitude(0.002, 0.1) : 0,
     weather: {
       loss: random.chance(0.35) ? 0 : random.magnitude(0.005, 0.5),
+      losesOnlyEvents: random.chance(0.2),
       duplicate: random.chance(0.5) ? 0 : random.magnitude(0.01, 0.5),
       delayMs: random.chance(0.3) ? 1 : random.magnitude(2, 3_000),
       reorder: random.chance(0.5) ? 0 : random.magnitude(0.01, 0.5),
