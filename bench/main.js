@@ -14,49 +14,65 @@ const BENCHMARKS = {
     what: "events encoded, decoded and kept, beside cbor-x",
     load: () => import("./codec.js"),
   },
+  store: {
+    what: "single operations, memory, hit ratios, stalls, expiry and scans, beside Map, lru-cache and others",
+    parts: ["ops", "memory", "hits", "stall", "sweep", "scan"],
+    load: () => import("./store/store.js"),
+  },
 };
 
-const HELP = `Usage: npm run bench -- <name> [--quick] [--json]
+const HELP = `Usage: npm run bench -- <name> [part...] [--quick] [--json]
 
 Benchmarks:
 ${Object.entries(BENCHMARKS)
-  .map(([name, { what }]) => `  ${name.padEnd(14)}${what}`)
+  .map(([name, { what, parts }]) => {
+    const choice =
+      parts === undefined ? "" : `\n${"".padEnd(16)}parts: ${parts.join(", ")}; all unless some are named`;
+    return `  ${name.padEnd(14)}${what}${choice}`;
+  })
   .join("\n")}
 
 Options:
   --quick       one short repeat: shows that it runs, measures nothing
+  --large       also the largest sizes, which take minutes and gigabytes (store)
   --json        the results as JSON on standard output, and no tables
   --help        this text
 
-Results go to bench/results/<name>.json; those of a --quick run to bench/results/<name>.local.json.
+Results go to bench/results/<name>.json, those of a part to <name>-<part>.json, and those of a --quick run to
+<name>.local.json.
 `;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     quick: { type: "boolean", default: false },
+    large: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
 });
 
-const [name] = positionals;
+const [name, ...parts] = positionals;
 if (values.help || name === undefined) {
   process.stdout.write(HELP);
-} else if (!Object.hasOwn(BENCHMARKS, name) || positionals.length > 1) {
+} else if (
+  !Object.hasOwn(BENCHMARKS, name) ||
+  !parts.every((part) => BENCHMARKS[name].parts?.includes(part))
+) {
   process.stderr.write(`There is no benchmark "${positionals.join(" ")}".\n\n${HELP}`);
   process.exitCode = 2;
 } else {
-  await run(name, values);
+  await run(name, parts, values);
 }
 
-async function run(name, { quick, json }) {
+async function run(name, parts, { quick, large, json }) {
   const say = (line) => process.stderr.write(`${line}\n`);
   const benchmark = await BENCHMARKS[name].load();
-  const { tables, versions } = await benchmark.run({ quick, say });
-  const command = `npm run bench -- ${name}${quick ? " --quick" : ""}`;
+  const { tables, versions } = await benchmark.run({ quick, large, parts, say });
+  const flags = [...(quick ? ["--quick"] : []), ...(large ? ["--large"] : [])];
+  const command = ["npm run bench --", name, ...parts, ...flags].join(" ");
   const results = { name, command, ...environment(), versions, tables };
-  const file = await save(results, quick ? `${name}.local` : name);
+  const file = await save(results, [name, ...parts].join("-") + (quick ? ".local" : ""));
   process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : render(results));
   say(`written to ${file}`);
 }
