@@ -16,12 +16,17 @@ export class VirtualWorld implements World {
   /** What became due while the process stood still. */
   readonly #held: (() => void)[] = [];
   readonly #timers = new Set<() => void>();
+  readonly #lagMs: number;
+  /** When the last deferred task runs: later ones do not run before it. */
+  #deferredUntil = 0;
   #skewMs = 0;
   #state: "running" | "paused" | "dead" = "running";
 
-  constructor(time: VirtualTime, random: Random) {
+  /** `lagMs`: how late the end of a turn may come, at most; a process that computes is not punctual. */
+  constructor(time: VirtualTime, random: Random, lagMs = 0) {
     this.#time = time;
     this.#random = random;
+    this.#lagMs = lagMs;
   }
 
   now(): number {
@@ -36,8 +41,14 @@ export class VirtualWorld implements World {
     return this.#random.next();
   }
 
+  report(error: unknown): void {
+    process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+  }
+
   defer(task: () => void): void {
-    this.#time.defer(() => this.#run(task));
+    const lagMs = this.#lagMs === 0 ? 0 : this.#lagMs * this.#random.next();
+    this.#deferredUntil = Math.max(this.#deferredUntil, this.#time.now + lagMs);
+    this.#time.at(this.#deferredUntil, () => this.#run(task));
   }
 
   // Two hosts that start together do not tick together, as two processes would not.

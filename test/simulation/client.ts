@@ -4,8 +4,8 @@
  */
 import { type ErrorCode, TidemarkError } from "../../src/errors.ts";
 import type { Host } from "../../src/host.ts";
-import type { VirtualCluster } from "../../src/testing/cluster.ts";
 import type { Random } from "../../src/testing/random.ts";
+import type { VirtualCluster } from "../../src/testing/virtual-cluster.ts";
 import type { Token } from "../../src/tidemark.ts";
 import { SimulationFailure } from "./checks.ts";
 import type { Mix } from "./mix.ts";

@@ -3,8 +3,8 @@
  * own end some time later.
  */
 import type { Host } from "../../src/host.ts";
-import type { VirtualCluster } from "../../src/testing/cluster.ts";
 import type { Random } from "../../src/testing/random.ts";
+import type { VirtualCluster } from "../../src/testing/virtual-cluster.ts";
 import { drawFaults, type Weather } from "./weather.ts";
 
 /** What a disturbance works on. */

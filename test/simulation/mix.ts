@@ -29,6 +29,8 @@ export interface Mix {
   /** Probability that a host that sends an answer dies of it: what kills donors in mid-sync. */
   readonly donorDeath: number;
   readonly weather: Weather;
+  /** How late the end of a host's turn may come, at most. */
+  readonly lagMs: number;
   readonly settings: Partial<Settings>;
   readonly network: { maxMessageBytes: number; echo: boolean; queue: { messages: number; bytes: number } };
 }
@@ -119,6 +121,7 @@ function drawAnything(random: Random): Mix {
       delayMs: random.chance(0.3) ? 1 : random.magnitude(2, 3_000),
       reorder: random.chance(0.5) ? 0 : random.magnitude(0.01, 0.5),
     },
+    lagMs: random.chance(0.6) ? 0 : random.magnitude(0.1, 50),
     settings: drawSettings(random, vocabulary.largest),
     network: {
       maxMessageBytes: random.chance(0.6) ? 1024 * 1024 : Math.round(random.magnitude(600, 64_000)),

@@ -4,8 +4,8 @@
  * the oracle at random moments. Then the network heals, and all hosts must come to hold the same.
  */
 import type { Host, HostObserver } from "../../src/host.ts";
-import { VirtualCluster } from "../../src/testing/cluster.ts";
 import { Random } from "../../src/testing/random.ts";
+import { VirtualCluster } from "../../src/testing/virtual-cluster.ts";
 import type { Delivery } from "../../src/transport/memory.ts";
 import { checkGrown, checkHost, checkQuiet, SimulationFailure } from "./checks.ts";
 import { Client } from "./client.ts";
@@ -91,6 +91,7 @@ export class Simulation {
       seed: root.integer(0, 2 ** 31),
       settings: this.mix.settings,
       network: this.mix.network,
+      lagMs: this.mix.lagMs,
       observe: (index) => this.#observer(index),
       onDelivery: (delivery) => this.#delivered(delivery),
     });
