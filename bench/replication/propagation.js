@@ -9,8 +9,8 @@ import { median, percentile } from "../rig/statistics.js";
 
 /** On average between two messages, of which every other one is a write. */
 const PAUSE_MS = 2;
-const FULL = { rounds: 5, warmUp: 500, count: 1_000 };
-const QUICK = { rounds: 1, warmUp: 200, count: 300 };
+const FULL = { rounds: 5, warmUp: 50_000, count: 1_000 };
+const QUICK = { rounds: 1, warmUp: 10_000, count: 300 };
 
 export async function measurePropagation({ server, quick, say }) {
   const { rounds, warmUp, count } = quick ? QUICK : FULL;
@@ -25,7 +25,8 @@ export async function measurePropagation({ server, quick, say }) {
       await role.ask("open", { options, url: server.url });
     }
     await receiver.ask("listen", { subject });
-    await sender.ask("send", { subject, count: warmUp, pauseMs: PAUSE_MS });
+    await sender.ask("warmUp", { subject, count: warmUp });
+    await sender.ask("send", { subject, count: 100, pauseMs: PAUSE_MS });
     await receiver.ask("latencies");
     for (let round = 0; round < rounds; round++) {
       await sender.ask("send", { subject, count, pauseMs: PAUSE_MS });
