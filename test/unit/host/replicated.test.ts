@@ -131,7 +131,6 @@ describe("what arrives", () => {
     const { incarnation } = other;
     me.say("rp", other, { type: "replay", incarnation, origin: incarnation, frames: framesOf(site) });
     expect(me.host.get("n")).toBe("3");
-    expect(me.host.status()).toMatchObject({ lastRepair: { kind: "replay", from: incarnation, events: 3 } });
     expect(me.host.inspect().needs).toBe(0);
   });
 
