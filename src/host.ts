@@ -4,6 +4,7 @@
  * applied by the same `Store.apply`. One timer drives all that time drives.
  */
 import { ulid } from "ulid";
+import { Assurance, hostsOf } from "./assurance.ts";
 import { HybridLogicalClock, MAX_SKEW_MS, stampToMs } from "./causality/hybrid-logical-clock.ts";
 import { Origins } from "./causality/origins.ts";
 import { Commands } from "./commands.ts";
@@ -15,9 +16,10 @@ import { type Inspection, inspect } from "./inspection.ts";
 
 export type { InspectedCell, InspectedEntry, Inspection } from "./inspection.ts";
 
-import { parseDuration, type Settings } from "./options.ts";
+import type { Settings } from "./options.ts";
 import { presentKeys } from "./present-keys.ts";
 import { Reads } from "./reads.ts";
+import { RemovalBatches, type RemovalKind, type RemovalListener } from "./removal-batches.ts";
 import { replicaOf } from "./replica.ts";
 import { medianOffset } from "./replication/membership.ts";
 import type { Replica } from "./replication/node.ts";
@@ -50,14 +52,13 @@ export interface Host extends Tidemark {
 const TICK_MS = 20;
 /** How often memory that most keys have left is given back, milliseconds. */
 const COMPACT_MS = 1_000;
-const READY_TIMEOUT_MS = 30_000;
-const REPLICATED_TIMEOUT_MS = 5_000;
 /** `close` waits at most this long for the server and another host to have everything. */
 const LEAVE_TIMEOUT_MS = 2_000;
 /** A dead host's expired keys are removed by the others in rank order, this much apart, milliseconds. */
 const RANK_STEP_MS = 2_000;
 const SELF = 0;
-const NEVER = Number.POSITIVE_INFINITY;
+/** The index of an origin nothing was ever heard of. */
+const NOBODY = Number.MAX_SAFE_INTEGER;
 
 export function createHost(
   settings: Settings,
@@ -84,6 +85,8 @@ class TidemarkHost extends Commands implements Host {
   readonly #replica: Replica;
   readonly #replicator: Replicator | undefined;
   readonly #hub = createWatchHub();
+  readonly #assurance: Assurance | undefined;
+  readonly #removals: RemovalBatches;
   readonly #reads: Reads;
   readonly #stopTimer: () => void;
   #closed: "no" | "closing" | "closed" = "no";
@@ -102,13 +105,18 @@ class TidemarkHost extends Commands implements Host {
     this.#origins = new Origins(this.incarnation);
     this.#clock = new HybridLogicalClock(() => world.now());
     this.#fleet = new FleetClock(world);
+    this.#removals = new RemovalBatches({
+      defer: (task) => world.defer(task),
+      report: (error) => world.report(error),
+    });
     this.#store = new Store({
       origins: this.#origins,
       now: () => this.#fleet.now(),
       bounds: boundsOf(settings, transport !== undefined),
       listener: {
         watching: (key) => this.#hub.active() && this.#hub.wants(key),
-        changed: (change) => this.#hub.publish(this.#asKeyChange(change)),
+        countingOut: () => this.#removals.active,
+        changed: (change) => this.#tell(this.#asKeyChange(change)),
       },
     });
     this.#expiry = new Expiry(this.#store);
@@ -142,6 +150,7 @@ class TidemarkHost extends Commands implements Host {
         origins: this.#origins,
         replica: this.#replica,
       });
+      this.#assurance = new Assurance(this.#replicator, this.#store.vector);
       this.#replicator.start();
     }
     this.#stopTimer = world.every(TICK_MS, () => this.#tick());
@@ -149,45 +158,18 @@ class TidemarkHost extends Commands implements Host {
 
   async ready(options: WaitOptions = {}): Promise<void> {
     this.#checkOpen();
-    const replicator = this.#replicator;
-    if (replicator === undefined) return;
-    await replicator.waits.add({
-      check: () => {
-        if (replicator.node.fence !== undefined) throw replicator.node.fence;
-        return replicator.node.state === "ready";
-      },
-      timeoutMs: timeoutOf(options, READY_TIMEOUT_MS),
-      signal: options.signal,
-      what: "this host to catch up with the others",
-    });
+    await this.#assurance?.ready(options);
   }
 
   async flush(options: WaitOptions = {}): Promise<void> {
     this.#checkOpen();
-    await this.#flushed(options);
+    await this.#assurance?.flushed(options);
   }
 
   async replicated(options: ReplicatedOptions = {}): Promise<number> {
     this.#checkOpen();
-    const { hosts = 1 } = options;
-    if (!Number.isInteger(hosts) || hosts < 0) {
-      throw new TidemarkError("INVALID_ARGUMENT", `hosts takes a whole number, not ${hosts}`);
-    }
-    const replicator = this.#replicator;
-    if (replicator === undefined) return 0;
-    const seq = this.#store.vector.get(SELF);
-    if (seq === 0) return replicator.livePeers().length;
-    if (replicator.appliedBy(seq) < hosts) {
-      replicator.requestAcknowledgement();
-      await replicator.waits.add({
-        check: () => replicator.appliedBy(seq) >= hosts,
-        timeoutMs: timeoutOf(options, REPLICATED_TIMEOUT_MS),
-        signal: options.signal,
-        what: `${hosts} other hosts to apply this host's writes`,
-        lenient: true,
-      });
-    }
-    return replicator.appliedBy(seq);
+    const hosts = hostsOf(options);
+    return this.#assurance?.replicated(hosts, options) ?? 0;
   }
 
   token(): Token {
@@ -196,23 +178,22 @@ class TidemarkHost extends Commands implements Host {
 
   async waitFor(token: Token, options: WaitOptions = {}): Promise<void> {
     this.#checkOpen();
-    const origin = (): number | undefined => this.#origins.find(token.incarnation);
-    const check = (): boolean => this.#store.vector.covers(origin() ?? Number.MAX_SAFE_INTEGER, token.seq);
-    if (check()) return;
-    if (this.#replicator === undefined) {
+    if (this.#store.vector.covers(this.#origins.find(token.incarnation) ?? NOBODY, token.seq)) return;
+    if (this.#assurance === undefined) {
       throw new TidemarkError("TIMEOUT", "this host is standalone: it will never see a write of another");
     }
-    await this.#replicator.waits.add({
-      check,
-      timeoutMs: timeoutOf(options, NEVER),
-      signal: options.signal,
-      what: `write ${token.seq} of ${token.incarnation}`,
-    });
+    await this.#assurance.applied(token, options);
   }
 
   watch(options: WatchOptions = {}): AsyncIterableIterator<Change> {
     this.#checkOpen();
+    this.#expiry.tellAll();
     return this.#hub.open(options, (matches) => presentKeys(this.#reads, matches, this.#world.now()));
+  }
+
+  on(kind: RemovalKind, listener: RemovalListener): () => void {
+    this.#checkOpen();
+    return this.#removals.listen(kind, listener);
   }
 
   status(): Status {
@@ -276,19 +257,7 @@ class TidemarkHost extends Commands implements Host {
     this.#stopTimer();
     this.#replicator?.stop();
     this.#hub.close();
-  }
-
-  #flushed(options: WaitOptions): Promise<void> {
-    const replicator = this.#replicator;
-    const seq = this.#store.vector.get(SELF);
-    if (replicator === undefined || replicator.node.publisher.confirmedSeq >= seq) return Promise.resolve();
-    replicator.confirm();
-    return replicator.waits.add({
-      check: () => replicator.node.publisher.confirmedSeq >= seq,
-      timeoutMs: timeoutOf(options, NEVER),
-      signal: options.signal,
-      what: "the NATS server to confirm this host's writes",
-    });
+    this.#removals.close();
   }
 
   #tick(): void {
@@ -304,17 +273,16 @@ class TidemarkHost extends Commands implements Host {
 
   /** Tells of what has expired, and removes what is this host's to remove; a bounded step. */
   #expire(): void {
-    this.#expiry.tell();
     const state = this.#state();
-    if (state !== "ready" && state !== "standalone") return;
-    // A host whose clock is far from the others' would remove what they still show.
-    if (this.#fleet.deviation > MAX_SKEW_MS) return;
-    const now = this.#fleet.now();
     const replicator = this.#replicator;
+    const now = this.#fleet.now();
     const grace = replicator === undefined ? 0 : MAX_SKEW_MS;
-    const bodies = this.#expiry.removals(now - grace, (origin, deadline) => {
+    // A host whose clock is far from the others' would remove what they still show.
+    const removes = (state === "ready" || state === "standalone") && this.#fleet.deviation <= MAX_SKEW_MS;
+    const bodies = this.#expiry.step(now - grace, (origin, deadline) => {
+      if (!removes) return false;
       if (origin === SELF || replicator === undefined) return true;
-      return replicator.isDead(origin) && now >= deadline + grace + replicator.rankFor(origin) * RANK_STEP_MS;
+      return replicator.isGone(origin) && now >= deadline + grace + replicator.rankFor(origin) * RANK_STEP_MS;
     });
     if (bodies.length > 0) this.#write(bodies);
     if (now < this.#compactAt) return;
@@ -381,6 +349,11 @@ class TidemarkHost extends Commands implements Host {
     }
   }
 
+  #tell(change: KeyChange): void {
+    if (this.#hub.wants(change.key)) this.#hub.publish(change);
+    this.#removals.add(change);
+  }
+
   #asKeyChange({ origin, stamp, ...change }: StoreChange): KeyChange {
     const caused = stamp > 0;
     return {
@@ -390,8 +363,4 @@ class TidemarkHost extends Commands implements Host {
       folded: 0,
     };
   }
-}
-
-function timeoutOf(options: WaitOptions, otherwise: number): number {
-  return options.timeout === undefined ? otherwise : parseDuration(options.timeout, "timeout");
 }

@@ -121,7 +121,7 @@ export function statusOf({ settings, incarnation, state, store, replicator, cloc
     node: settings.node,
     incarnation,
     state,
-    reason: reasonOf(state, node?.fence),
+    reason: reasonOf(state, node?.fence?.message ?? node?.trouble),
     connected: node?.transport.connected ?? false,
     keys: store.size,
     digest: store.digests.root(),
@@ -161,8 +161,8 @@ export function statusOf({ settings, incarnation, state, store, replicator, cloc
   };
 }
 
-function reasonOf(state: HostState, fence: Error | undefined): string | undefined {
-  if (fence !== undefined) return fence.message;
+function reasonOf(state: HostState, trouble: string | undefined): string | undefined {
+  if (trouble !== undefined) return trouble;
   switch (state) {
     case "standalone":
     case "ready":

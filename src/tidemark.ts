@@ -5,7 +5,7 @@ import type { Value } from "./crdt/entry.ts";
 import { createHost } from "./host.ts";
 import { type Duration, type OpenOptions, resolveSettings } from "./options.ts";
 import type { Status } from "./status.ts";
-import type { Change, WatchOptions } from "./watch.ts";
+import type { Change, KeyChange, WatchOptions } from "./watch.ts";
 import { systemWorld } from "./world.ts";
 
 /** A value, a member or an element as it may be given: text, or bytes. */
@@ -157,6 +157,12 @@ export interface Tidemark extends AsyncDisposable {
    * the reader falls behind, changes to one key are folded into the last one.
    */
   watch(options?: WatchOptions): AsyncIterableIterator<Change>;
+  /**
+   * Calls `listener` with the keys that expired (on every host) or were let go for room (here), in batches
+   * of at most 1,000 at the end of a turn, until the returned function is called. What it throws is
+   * reported as a process warning and harms nothing.
+   */
+  on(event: "expire" | "evict", listener: (batch: readonly KeyChange[]) => void): () => void;
   /** Flushes, says goodbye to the other hosts, frees everything. Safe to call twice. */
   close(): Promise<void>;
 }

@@ -16,6 +16,8 @@ export interface World {
   defer(task: () => void): void;
   /** Runs `task` every `intervalMs` until the returned function is called. */
   every(intervalMs: number, task: () => void): () => void;
+  /** Reports an error that is nobody's to catch, such as what a listener of the user's threw. */
+  report(error: unknown): void;
 }
 
 /** The real clocks and timers. The timer does not keep the process alive. */
@@ -32,5 +34,6 @@ export function systemWorld(): World {
       timer.unref();
       return () => clearInterval(timer);
     },
+    report: (error) => process.emitWarning(error instanceof Error ? error : new Error(String(error))),
   };
 }

@@ -51,6 +51,8 @@ const ROOMS: readonly Room[] = [
       "inspection.ts",
       "fleet-clock.ts",
       "present-keys.ts",
+      "assurance.ts",
+      "removal-batches.ts",
       "tidemark.ts",
       "watch.ts",
       "change-queue.ts",

@@ -192,19 +192,33 @@ export class KeyState {
 
   /** When a value expires: the longest of its marks, else its own deadline. */
   deadlineOf(entry: ValueEntry): number {
-    let longest = -1;
+    return this.markOf(entry)?.at ?? entry.deadline;
+  }
+
+  /** The mark that decides when a value expires; of equal ones the same on every host. */
+  markOf(entry: ValueEntry): DeadlineEntry | undefined {
+    return this.#longest(entry.origin, entry.seq);
+  }
+
+  /** The mark that decides when everything but the values expires. */
+  keyMark(): DeadlineEntry | undefined {
+    return this.#longest(0, 0);
+  }
+
+  #longest(targetOrigin: number, targetSeq: number): DeadlineEntry | undefined {
+    let longest: DeadlineEntry | undefined;
     for (const mark of this.deadlines) {
-      if (mark.targetSeq === entry.seq && mark.targetOrigin === entry.origin && mark.at > longest)
-        longest = mark.at;
+      if (mark.targetSeq !== targetSeq || (targetSeq > 0 && mark.targetOrigin !== targetOrigin)) continue;
+      if (longest === undefined || mark.at > longest.at) longest = mark;
+      else if (mark.at === longest.at && this.#origins.compare(mark.origin, longest.origin) > 0)
+        longest = mark;
     }
-    return longest < 0 ? entry.deadline : longest;
+    return longest;
   }
 
   /** When everything but the values expires: the longest mark without a target, else never. */
   deadline(): number {
-    let longest = -1;
-    for (const mark of this.deadlines) if (mark.targetSeq === 0 && mark.at > longest) longest = mark.at;
-    return longest < 0 ? NEVER : longest;
+    return this.keyMark()?.at ?? NEVER;
   }
 
   /** The earliest instant after `time` at which the view may change by itself. */

@@ -25,8 +25,9 @@ interface PendingOfKey {
 export class PendingRemovals {
   readonly #byKey = new Map<string, PendingOfKey>();
   readonly #byOrigin = new Map<number, PendingItem[]>();
-  readonly #sweeps = new Set<Sweep>();
-  readonly #clears = new Map<Clear, number>();
+  /** By what they say: the same one may come by its event and with several images. */
+  readonly #sweeps = new Map<string, Sweep>();
+  readonly #clears = new Map<string, { readonly clear: Clear; readonly origins: Map<number, number> }>();
   #size = 0;
 
   /** Number of items, waiting marks included. */
@@ -36,13 +37,14 @@ export class PendingRemovals {
 
   /** Removals proper, for a snapshot. */
   *removals(): Generator<PendingItem> {
-    const clears = new Set<Clear>();
+    const clears = new Set<string>();
     for (const heap of this.#byOrigin.values()) {
       for (const item of heap) {
         if (item.kind === "mark") continue;
         if (item.kind === "clear") {
-          if (clears.has(item.clear)) continue;
-          clears.add(item.clear);
+          const name = clearName(item.clear);
+          if (clears.has(name)) continue;
+          clears.add(name);
         }
         yield item;
       }
@@ -53,10 +55,10 @@ export class PendingRemovals {
     if (item.kind === "upTo" || item.kind === "dot") {
       if (!this.#addToKey(item.kind, item.key, item.origin, item.until)) return;
     } else if (item.kind === "sweep") {
-      this.#sweeps.add(item.sweep);
-    } else if (item.kind === "clear") {
-      this.#clears.set(item.clear, (this.#clears.get(item.clear) ?? 0) + 1);
-    }
+      const name = sweepName(item.sweep);
+      if (this.#sweeps.has(name)) return;
+      this.#sweeps.set(name, item.sweep);
+    } else if (item.kind === "clear" && !this.#addClear(item.clear, item.origin, item.until)) return;
     let heap = this.#byOrigin.get(item.origin);
     if (heap === undefined) {
       heap = [];
@@ -83,8 +85,8 @@ export class PendingRemovals {
       if ((ofKey.upTo.get(origin) ?? 0) >= seq) return true;
       if (ofKey.dots.get(origin)?.has(seq)) return true;
     }
-    for (const sweep of this.#sweeps) if (sweepNames(sweep, entry)) return true;
-    for (const clear of this.#clears.keys()) if (clearNames(clear, key, origin, seq)) return true;
+    for (const sweep of this.#sweeps.values()) if (sweepNames(sweep, entry)) return true;
+    for (const { clear } of this.#clears.values()) if (clearNames(clear, key, origin, seq)) return true;
     return false;
   }
 
@@ -103,6 +105,18 @@ export class PendingRemovals {
     }
     if (heap.length === 0) this.#byOrigin.delete(origin);
     return marks ?? NONE;
+  }
+
+  #addClear(clear: Clear, origin: number, until: number): boolean {
+    const name = clearName(clear);
+    let waiting = this.#clears.get(name);
+    if (waiting === undefined) {
+      waiting = { clear, origins: new Map() };
+      this.#clears.set(name, waiting);
+    }
+    if (waiting.origins.has(origin)) return false;
+    waiting.origins.set(origin, until);
+    return true;
   }
 
   #addToKey(kind: "upTo" | "dot", key: string, origin: number, seq: number): boolean {
@@ -127,11 +141,11 @@ export class PendingRemovals {
   }
 
   #forget(item: PendingItem): void {
-    if (item.kind === "sweep") this.#sweeps.delete(item.sweep);
+    if (item.kind === "sweep") this.#sweeps.delete(sweepName(item.sweep));
     else if (item.kind === "clear") {
-      const left = (this.#clears.get(item.clear) ?? 1) - 1;
-      if (left === 0) this.#clears.delete(item.clear);
-      else this.#clears.set(item.clear, left);
+      const waiting = this.#clears.get(clearName(item.clear));
+      waiting?.origins.delete(item.origin);
+      if (waiting?.origins.size === 0) this.#clears.delete(clearName(item.clear));
     } else if (item.kind !== "mark") this.#forgetOfKey(item.kind, item.key, item.origin, item.until);
   }
 
@@ -168,6 +182,17 @@ export function clearNames(clear: Clear, key: string, origin: number, seq: numbe
     if (clear.vector[i] === origin) return seq <= clear.vector[i + 1]!;
   }
   return false;
+}
+
+function sweepName({ origin, upTo, from, to, except }: Sweep): string {
+  return `${origin}:${upTo}:${from}:${to}:${except.join()}`;
+}
+
+function clearName({ prefix, vector }: Clear): string {
+  // Rows in one order: an image may bring them in another.
+  const rows: string[] = [];
+  for (let i = 0; i < vector.length; i += 2) rows.push(`${vector[i]}:${vector[i + 1]}`);
+  return `${rows.sort().join()} ${prefix}`;
 }
 
 const NONE: readonly PendingItem[] = [];

@@ -15,6 +15,9 @@ export const REPLAY_BYTES = 1024 * 1024;
 /** So many unreadable answers for one origin, and its events are taken over as state. */
 const POISONED_AFTER = 3;
 
+/** A donor whose image could not be read is not asked again for this long, milliseconds. */
+const UNREADABLE_MS = 10_000;
+
 export class CatchUp {
   readonly #node: Node;
   /** Called when an image was installed. */
@@ -57,18 +60,19 @@ export class CatchUp {
   }
 
   /** Frames of one answer were applied: go on at once if there is more, for that is much faster than waiting. */
-  replayed(origin: number, from: Peer, gained: number): void {
-    const need = this.#node.needs.get(origin);
-    if (gained === 0 || need === undefined) return;
+  replayed(origin: number, from: Peer, gained: number, since: number | undefined): void {
+    if (gained === 0 || since === undefined) return;
     const { world } = this.#node;
+    const tookMs = world.monotonic() - since;
     this.#node.lastRepair = {
       kind: "replay",
       at: world.now(),
       from: from.incarnation,
       events: gained,
-      tookMs: world.monotonic() - need.since,
+      tookMs,
     };
-    if (this.#done(need)) return;
+    const need = this.#node.needs.get(origin);
+    if (need === undefined || this.#done(need)) return;
     need.tries = 0;
     this.#request(need, from);
   }
@@ -114,7 +118,18 @@ export class CatchUp {
   #install(pull: Pull, now: number): void {
     const { replica, log, inbox, needs, counts, world, changedRows } = this.#node;
     const before = replica.vector.copy();
-    const events = replica.installImage(pull.chunks, pull.seen);
+    let events: number;
+    try {
+      events = replica.installImage(pull.chunks, pull.seen);
+    } catch (error) {
+      const donor = this.#node.membership.get(pull.donor)?.node ?? pull.donor;
+      this.#node.trouble =
+        `the snapshot of ${donor} cannot be read (${(error as Error).message}); ` +
+        "give all hosts the same version, maxKeyBytes and maxValueBytes";
+      this.#avoid.set(pull.donor, now + UNREADABLE_MS);
+      throw error;
+    }
+    this.#node.trouble = undefined;
     counts.snapshotsInstalled++;
     counts.eventsApplied += events;
     for (const [origin, seq] of replica.vector.entries()) {
@@ -136,7 +151,8 @@ export class CatchUp {
 
   #stepPull(pull: Pull, now: number): void {
     const donor = this.#node.membership.get(pull.donor);
-    if (donor === undefined || donor.state === "leaving") {
+    const timeout = liveTimeout(this.#node.heartbeatMs());
+    if (donor === undefined || !isLive(donor, now, timeout)) {
       this.#abandon(pull);
       return;
     }

@@ -10,6 +10,8 @@ const OVERHEAD_BYTES = 256;
 /** Larger pieces gain nothing (`nats-server` copies badly past its 64 KiB buffer). */
 const MAX_PIECE_BYTES = 512 * 1024;
 const MAX_PIECES = 4096;
+/** What a piece costs besides its bytes. */
+const PIECE_BYTES = 8;
 
 /** Pieces of a message that all fit into `maxMessageBytes`. */
 export function cut(bytes: Uint8Array, incarnation: string, id: number, maxMessageBytes: number): Fragment[] {
@@ -28,7 +30,10 @@ export function cut(bytes: Uint8Array, incarnation: string, id: number, maxMessa
 interface Assembly {
   readonly pieces: (Uint8Array | undefined)[];
   missing: number;
+  /** What it costs to keep. */
   bytes: number;
+  /** Bytes of the message so far. */
+  payload: number;
 }
 
 /** Incomplete messages of all senders, bounded in bytes: beyond that the oldest is given up. */
@@ -54,13 +59,15 @@ export class Assemblies {
     const name = `${fragment.incarnation}:${id}`;
     let assembly = this.#open.get(name);
     if (assembly === undefined) {
-      assembly = { pieces: new Array(count), missing: count, bytes: 0 };
+      assembly = { pieces: new Array(count), missing: count, bytes: count * PIECE_BYTES, payload: 0 };
       this.#open.set(name, assembly);
+      this.#bytes += assembly.bytes;
     }
     if (assembly.pieces.length !== count || assembly.pieces[index] !== undefined) return undefined;
     assembly.pieces[index] = new Uint8Array(fragment.bytes);
     assembly.missing--;
     assembly.bytes += fragment.bytes.length;
+    assembly.payload += fragment.bytes.length;
     this.#bytes += fragment.bytes.length;
     if (assembly.missing > 0) {
       this.#trim();
@@ -85,7 +92,7 @@ export class Assemblies {
 }
 
 function joined(assembly: Assembly): Uint8Array {
-  const bytes = new Uint8Array(assembly.bytes);
+  const bytes = new Uint8Array(assembly.payload);
   let at = 0;
   for (const piece of assembly.pieces) {
     bytes.set(piece!, at);

@@ -85,7 +85,9 @@ export class Heartbeats {
   #lookForGaps(peer: Peer, now: number): void {
     const { replica, needs } = this.#node;
     for (const [origin, seq] of peer.vector.entries()) {
-      if (origin !== SELF && seq > replica.vector.get(origin)) needs.want(origin, seq, now);
+      if (origin === SELF || seq <= replica.vector.get(origin)) continue;
+      needs.want(origin, seq, now);
+      needs.offered(origin, now);
     }
   }
 

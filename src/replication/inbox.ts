@@ -9,10 +9,15 @@ export interface EarlyFrame {
   readonly bytes: Uint8Array;
 }
 
+interface Waiting {
+  /** By their first event. */
+  frames: EarlyFrame[];
+  bytes: number;
+}
+
 export class Inbox {
   readonly #maxBytes: number;
-  readonly #frames = new Map<number, Map<number, EarlyFrame>>();
-  readonly #sizes = new Map<number, number>();
+  readonly #origins = new Map<number, Waiting>();
   #bytes = 0;
   #count = 0;
 
@@ -31,16 +36,17 @@ export class Inbox {
 
   /** False: no room. A frame that is here already is not kept twice. */
   put(origin: number, frame: EarlyFrame): boolean {
-    let frames = this.#frames.get(origin);
-    const size = this.#sizes.get(origin) ?? 0;
-    if (size + frame.bytes.length > this.#maxBytes) return false;
-    if (frames === undefined) {
-      frames = new Map();
-      this.#frames.set(origin, frames);
+    let waiting = this.#origins.get(origin);
+    if (waiting === undefined) {
+      waiting = { frames: [], bytes: 0 };
+      this.#origins.set(origin, waiting);
     }
-    if (frames.has(frame.header.first)) return true;
-    frames.set(frame.header.first, frame);
-    this.#sizes.set(origin, size + frame.bytes.length);
+    const { frames } = waiting;
+    const index = position(frames, frame.header.first);
+    if (frames[index]?.header.first === frame.header.first) return true;
+    if (waiting.bytes + frame.bytes.length > this.#maxBytes) return false;
+    frames.splice(index, 0, frame);
+    waiting.bytes += frame.bytes.length;
     this.#bytes += frame.bytes.length;
     this.#count++;
     return true;
@@ -48,30 +54,27 @@ export class Inbox {
 
   /** Takes out a frame that holds the event after `applied`, dropping those that are wholly behind. */
   next(origin: number, applied: number): EarlyFrame | undefined {
-    const frames = this.#frames.get(origin);
-    if (frames === undefined) return undefined;
-    const exact = frames.get(applied + 1);
-    if (exact !== undefined) {
-      this.#remove(origin, frames, applied + 1, exact);
-      return exact;
+    const waiting = this.#origins.get(origin);
+    if (waiting === undefined) return undefined;
+    const { frames } = waiting;
+    let taken = 0;
+    let found: EarlyFrame | undefined;
+    while (found === undefined && taken < frames.length && frames[taken]!.header.first <= applied + 1) {
+      const frame = frames[taken++]!;
+      this.#forget(waiting, frame);
+      if (frame.header.last > applied) found = frame;
     }
-    for (const [first, frame] of frames) {
-      if (first > applied + 1) continue;
-      this.#remove(origin, frames, first, frame);
-      if (frame.header.last > applied) return frame;
-    }
-    return undefined;
+    if (taken > 0) frames.splice(0, taken);
+    if (frames.length === 0) this.#origins.delete(origin);
+    return found;
   }
 
   /** Frames that hold events from `seq` on without a hole, to answer another host's replay. */
   since(origin: number, seq: number, maxBytes: number): EarlyFrame[] {
-    const frames = [...(this.#frames.get(origin)?.values() ?? [])].sort(
-      (a, b) => a.header.first - b.header.first,
-    );
     const run: EarlyFrame[] = [];
     let next = seq;
     let bytes = 0;
-    for (const frame of frames) {
+    for (const frame of this.#origins.get(origin)?.frames ?? []) {
       if (frame.header.last < next) continue;
       if (frame.header.first > next || (run.length > 0 && bytes + frame.bytes.length > maxBytes)) break;
       run.push(frame);
@@ -83,30 +86,36 @@ export class Inbox {
 
   /** The highest event held of an origin, 0 for none. */
   highest(origin: number): number {
-    let highest = 0;
-    for (const frame of this.#frames.get(origin)?.values() ?? [])
-      highest = Math.max(highest, frame.header.last);
-    return highest;
+    return this.#origins.get(origin)?.frames.at(-1)?.header.last ?? 0;
   }
 
   /** Drops everything of an origin. */
   drop(origin: number): void {
-    const frames = this.#frames.get(origin);
-    if (frames === undefined) return;
-    for (const [first, frame] of frames) this.#remove(origin, frames, first, frame);
+    const waiting = this.#origins.get(origin);
+    if (waiting === undefined) return;
+    for (const frame of waiting.frames) this.#forget(waiting, frame);
+    this.#origins.delete(origin);
   }
 
   origins(): number[] {
-    return [...this.#frames.keys()];
+    return [...this.#origins.keys()];
   }
 
-  #remove(origin: number, frames: Map<number, EarlyFrame>, first: number, frame: EarlyFrame): void {
-    frames.delete(first);
+  #forget(waiting: Waiting, frame: EarlyFrame): void {
+    waiting.bytes -= frame.bytes.length;
     this.#bytes -= frame.bytes.length;
     this.#count--;
-    this.#sizes.set(origin, this.#sizes.get(origin)! - frame.bytes.length);
-    if (frames.size > 0) return;
-    this.#frames.delete(origin);
-    this.#sizes.delete(origin);
   }
+}
+
+/** Where a frame with this first event stands or would stand. */
+function position(frames: readonly EarlyFrame[], first: number): number {
+  let low = 0;
+  let high = frames.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (frames[middle]!.header.first < first) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -89,11 +89,6 @@ export function liveTimeout(heartbeatMs: number): number {
   return 3 * heartbeatMs + 1_000;
 }
 
-/** Without a heartbeat for this long a host's duties pass to others, in milliseconds. */
-export function deadTimeout(heartbeatMs: number): number {
-  return Math.max(10_000, 2 * liveTimeout(heartbeatMs));
-}
-
 /** How often to send a heartbeat among `hosts`: so that all of them together stay cheap. */
 export function heartbeatInterval(configuredMs: number | undefined, hosts: number): number {
   return configuredMs ?? Math.max(1_000, 50 * hosts);

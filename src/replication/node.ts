@@ -96,6 +96,8 @@ export interface Node {
   readonly counts: Counts;
   state: NodeState;
   fence: TidemarkError | undefined;
+  /** Why it does not get on, in a sentence. */
+  trouble: string | undefined;
   lastRepair: Repair | undefined;
   /** Origins whose row changed since the last heartbeat. */
   readonly changedRows: Set<number>;

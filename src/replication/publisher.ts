@@ -9,6 +9,9 @@ import type { Frame, FrameBuilder } from "./frame.ts";
 /** Bytes sent and not confirmed, at most: the client's own buffer has no bound. */
 const CREDIT_BYTES = 8 * 1024 * 1024;
 
+/** A command with more events than fit is several frames: `setMany` says so. */
+const MAX_COMMAND_BYTES = 512 * 1024;
+
 export interface PublisherPorts {
   connected(): boolean;
   /** Hands a frame to the network. */
@@ -61,6 +64,8 @@ export class Publisher {
 
   /** Takes an event into the open frame. */
   add(event: ReplicatedEvent): void {
+    // A command is one frame and so visible at once everywhere, but not at any price.
+    if (this.#builder.bytes >= MAX_COMMAND_BYTES) this.#close();
     this.#builder.add(event);
     this.#lastSeq = event.seq;
   }
@@ -77,14 +82,16 @@ export class Publisher {
 
   /** Closes the open frame and sends what may be sent. */
   release(): void {
-    if (this.#builder.count > 0 || (this.#flags !== 0 && this.#ports.connected())) {
-      const frame = this.#builder.finish(this.#flags, this.#lastSeq + 1);
-      this.#flags = 0;
-      if (frame.last >= frame.first) this.#ports.framed(frame);
-      this.#frames.push(frame);
-      this.#bytes += frame.bytes.length;
-    }
+    if (this.#builder.count > 0 || (this.#flags !== 0 && this.#ports.connected())) this.#close();
     this.#send();
+  }
+
+  #close(): void {
+    const frame = this.#builder.finish(this.#flags, this.#lastSeq + 1);
+    this.#flags = 0;
+    if (frame.last >= frame.first) this.#ports.framed(frame);
+    this.#frames.push(frame);
+    this.#bytes += frame.bytes.length;
   }
 
   /** Asks the server to confirm what was sent, once at a time. */

@@ -58,7 +58,7 @@ export class Receiver {
 
   /** An image was installed: what was early may fit now. */
   drainAll(): void {
-    for (const origin of this.#node.inbox.origins()) this.#drain(origin);
+    for (const origin of new Set([...this.#node.inbox.origins(), ...this.#owed.keys()])) this.#drain(origin);
     this.#parts.waits.look();
   }
 
@@ -110,9 +110,14 @@ export class Receiver {
     if ((header.flags & ACK_REQUESTED) !== 0) {
       this.#owed.set(origin, Math.max(header.last, this.#owed.get(origin) ?? 0));
     }
+    const empty = header.last < header.first;
     if (header.last <= applied) {
-      if (header.last >= header.first) counts.duplicates++;
+      if (!empty) counts.duplicates++;
       this.#acknowledge(origin);
+      return 0;
+    }
+    if (empty) {
+      needs.want(origin, header.last, world.monotonic());
       return 0;
     }
     if (header.first > applied + 1) {
@@ -197,6 +202,7 @@ export class Receiver {
   #replayed(message: Replay, peer: Peer): void {
     const origin = this.#node.origins.find(message.origin);
     if (origin === undefined) return;
+    const since = this.#node.needs.get(origin)?.since;
     let gained = 0;
     try {
       for (const bytes of message.frames) {
@@ -207,6 +213,6 @@ export class Receiver {
       this.#parts.catchUp.unreadable(origin, peer);
       throw error;
     }
-    this.#parts.catchUp.replayed(origin, peer, gained);
+    this.#parts.catchUp.replayed(origin, peer, gained, since);
   }
 }

@@ -93,6 +93,14 @@ export class Needs {
     });
   }
 
+  /** Somebody has just said to have what is missing: ask soon, however long the last attempts failed. */
+  offered(origin: number, now: number): void {
+    const need = this.#needs.get(origin);
+    if (need === undefined || need.tries < 2) return;
+    need.tries = 1;
+    need.nextAt = Math.min(need.nextAt, now + REORDER_GRACE_MS);
+  }
+
   /** Nothing more is known of this origin than was applied. */
   satisfied(origin: number): void {
     this.#needs.delete(origin);

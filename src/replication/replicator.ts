@@ -14,7 +14,7 @@ import { currentInterval, Heartbeats } from "./heartbeats.ts";
 import { encodeChunk } from "./image-codec.ts";
 import { Inbox } from "./inbox.ts";
 import { Join } from "./join.ts";
-import { deadTimeout, liveTimeout, Membership, type Peer, rendezvousRank } from "./membership.ts";
+import { liveTimeout, Membership, type Peer, rendezvousRank } from "./membership.ts";
 import { encodeMessage } from "./message-codec.ts";
 import {
   type Counts,
@@ -60,6 +60,7 @@ export class Replicator {
   #fragments = 0;
   #releasing = false;
   #lastTick: number;
+  readonly #startedAt: number;
   #confirmAt = 0;
   #sweepAt = 0;
 
@@ -89,6 +90,7 @@ export class Replicator {
       counts: noCounts(),
       state: "connecting",
       fence: undefined,
+      trouble: undefined,
       lastRepair: undefined,
       changedRows: new Set(),
       send: (channel, to, message) =>
@@ -120,6 +122,7 @@ export class Replicator {
       waits: this.waits,
     });
     this.#lastTick = world.monotonic();
+    this.#startedAt = this.#lastTick;
   }
 
   start(): void {
@@ -161,12 +164,15 @@ export class Replicator {
       .length;
   }
 
-  /** Whether an origin's host has been silent so long that others take over its duties. */
-  isDead(origin: number): boolean {
+  /**
+   * Whether an origin's host said goodbye, or has been silent so long that others take over its duties. It
+   * may only be out of reach, and still be giving its keys longer lives there: so it gets a long time.
+   */
+  isGone(origin: number): boolean {
+    const now = this.node.world.monotonic();
     const peer = this.node.membership.get(this.node.origins.name(origin));
-    if (peer === undefined) return true;
-    if (peer.state === "leaving") return true;
-    return this.node.world.monotonic() - peer.lastSeen > deadTimeout(this.node.heartbeatMs());
+    if (peer?.state === "leaving") return true;
+    return now - (peer?.lastSeen ?? this.#startedAt) >= FORGET_MS;
   }
 
   /** Hosts that are live now. */

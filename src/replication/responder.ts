@@ -39,11 +39,13 @@ export class Responder {
         this.#replay(peer, message);
         return;
       case "sync-request": {
+        if (this.#donor.isPast(message.session, 0)) return;
         const open = this.#donor.has(message.session) || this.#openSession(message, now);
         this.#sendChunk(peer, message.session, open ? this.#donor.chunk(message.session, 0, now) : undefined);
         return;
       }
       case "chunk-request":
+        if (this.#donor.isPast(message.session, message.index)) return;
         this.#sendChunk(peer, message.session, this.#donor.chunk(message.session, message.index, now));
         return;
       case "rows-request":

@@ -102,13 +102,23 @@ export class Donor {
     return this.#sessions.size;
   }
 
+  /** Whether a chunk was asked for again that the asker has long had: an old message, not to be answered. */
+  isPast(session: string, index: number): boolean {
+    const known = this.#sessions.get(session);
+    return known !== undefined && index < known.next && !known.recent.has(index);
+  }
+
   has(session: string): boolean {
     return this.#sessions.has(session);
   }
 
   /** Begins a session. False: too many already. */
   open(session: string, source: () => ImageSource, now: number): boolean {
-    if (this.#sessions.size >= MAX_SESSIONS) return false;
+    // One that asks anew has given up what it asked for before.
+    for (const [id, known] of this.#sessions) if (askerOf(id) === askerOf(session)) this.#end(id, known);
+    let active = 0;
+    for (const known of this.#sessions.values()) if (!known.source.done) active++;
+    if (active >= MAX_SESSIONS) return false;
     this.#sessions.set(session, { source: source(), recent: new Map(), next: 0, usedAt: now });
     return true;
   }
@@ -148,4 +158,9 @@ export class Donor {
     session.source.end();
     this.#sessions.delete(id);
   }
+}
+
+/** Sessions are named `<incarnation of the asker>-<number>`. */
+function askerOf(session: string): string {
+  return session.slice(0, session.lastIndexOf("-"));
 }

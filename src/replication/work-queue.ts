@@ -16,7 +16,7 @@ export class WorkQueue<T> {
   readonly #world: QueueSurroundings;
   readonly #maxBytes: number;
   readonly #handle: (item: T) => void;
-  #waiting: { item: T; bytes: number }[] = [];
+  #waiting: ({ item: T; bytes: number } | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   #turnStartedAt = -1;
@@ -64,12 +64,12 @@ export class WorkQueue<T> {
     this.#turnStartedAt = started;
     this.#world.defer(() => this.#nextTurn());
     while (this.#head < this.#waiting.length && this.#world.monotonic() - started < TURN_MS) {
-      const { item, bytes } = this.#waiting[this.#head++]!;
+      const { item, bytes } = this.#waiting[this.#head]!;
+      this.#waiting[this.#head++] = undefined;
       this.#bytes -= bytes;
       this.#handle(item);
     }
-    if (this.#head < this.#waiting.length) return;
-    this.#waiting = [];
+    this.#waiting = this.#waiting.slice(this.#head);
     this.#head = 0;
   }
 }

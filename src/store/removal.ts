@@ -5,7 +5,7 @@
 import type { Entry } from "../crdt/entry.ts";
 import type { Clear, Sweep } from "../crdt/event.ts";
 import { clearNames, sweepNames } from "../crdt/pending-removals.ts";
-import { plainEntry, type Shard } from "./shard.ts";
+import { plainEntry } from "./shard.ts";
 import type { Store } from "./store.ts";
 
 export function applySweep(store: Store, sweep: Sweep, origin: number, stamp: number): void {
@@ -24,17 +24,11 @@ export function applyClear(store: Store, clear: Clear, origin: number, stamp: nu
 export function removeSwept(store: Store, sweep: Sweep, origin = 0, stamp = 0): void {
   const except = new Set(sweep.except);
   for (const shard of store.shards.all()) {
-    // Where this host's clock is far behind the writer's, the wheel cannot tell yet.
-    const slots = shard.wheel.covers(sweep.to) ? shard.wheel.within(sweep.from, sweep.to) : everySlot(shard);
-    for (const slot of slots) {
-      if (shard.keyAt(slot) === undefined || shard.isState(slot)) continue;
-      if (shard.originAt(slot) !== sweep.origin || shard.seqAt(slot) > sweep.upTo) continue;
-      const deadline = shard.deadlineAt(slot);
-      if (deadline < sweep.from || deadline > sweep.to || except.has(shard.seqAt(slot))) continue;
-      store.releasePlain(shard, slot, origin, stamp);
+    for (const slot of shard.plainWithin(sweep.origin, sweep.upTo, sweep.from, sweep.to)) {
+      if (!except.has(shard.seqAt(slot))) store.releasePlain(shard, slot, origin, stamp);
     }
   }
-  for (const key of [...store.timedStates]) {
+  for (const key of store.timedStates.within(sweep.from, sweep.to)) {
     removeEntries(store, key, (entry) => sweepNames(sweep, entry), origin, stamp);
   }
 }
@@ -75,8 +69,4 @@ function removeEntries(
     origin,
     stamp,
   );
-}
-
-function* everySlot(shard: Shard): Generator<number> {
-  for (let slot = 0; slot < shard.slots; slot++) yield slot;
 }

@@ -15,9 +15,9 @@ export class ShardMap {
   readonly #directory: Shard[];
   #shards: Shard[];
 
-  /** `now`: fleet time, milliseconds since 1970. `weighs`: keeps account of bytes. */
-  constructor(now: () => number, weighs: boolean) {
-    const first = new Shard(0, BUCKETS, now, weighs);
+  /** `weighs`: keeps account of bytes. */
+  constructor(weighs: boolean) {
+    const first = new Shard(0, BUCKETS, weighs);
     this.#shards = [first];
     this.#directory = new Array<Shard>(BUCKETS).fill(first);
   }
@@ -26,6 +26,13 @@ export class ShardMap {
     let size = 0;
     for (const shard of this.#shards) size += shard.size;
     return size;
+  }
+
+  /** Number of slots, some of them free: what going round all of them takes. */
+  get slots(): number {
+    let slots = 0;
+    for (const shard of this.#shards) slots += shard.slots;
+    return slots;
   }
 
   /** What all keys cost, in bytes; 0 where no account is kept. */

@@ -6,7 +6,6 @@
  */
 import type { Value, ValueEntry } from "../crdt/entry.ts";
 import type { KeyState } from "../crdt/key-state.ts";
-import { ExpiryWheel } from "./expiry-wheel.ts";
 import { SLOT_BYTES, stringBytes, valueBytes } from "./weight.ts";
 
 const LOADED = 1;
@@ -40,18 +39,14 @@ export class Shard {
   /** Of plain values: the digest needs it when the value goes, and reading the value then would be a cache miss. */
   #contentHashes = new Int32Array(FIRST_CAPACITY);
 
-  readonly wheel: ExpiryWheel;
-  readonly #now: () => number;
   /** By slot what it costs, in bytes; only kept where there is a bound in bytes. */
   #weights: Uint32Array | undefined;
   #bytes = 0;
 
-  /** `now`: fleet time, milliseconds since 1970. `weighs`: keeps account of bytes. */
-  constructor(first: number, end: number, now: () => number, weighs: boolean) {
+  /** `weighs`: keeps account of bytes. */
+  constructor(first: number, end: number, weighs: boolean) {
     this.first = first;
     this.end = end;
-    this.#now = now;
-    this.wheel = new ExpiryWheel(this, now);
     if (weighs) this.#weights = new Uint32Array(FIRST_CAPACITY);
   }
 
@@ -128,13 +123,6 @@ export class Shard {
     if (this.#weights !== undefined)
       this.#weigh(slot, SLOT_BYTES + stringBytes(this.#keys[slot]!) + state.bytes);
     this.#deadlines[slot] = nextDeadline;
-    this.wheel.place(slot, nextDeadline);
-  }
-
-  /** The next instant at which something on a key with a state expires; what is told of is behind it. */
-  setNextDeadline(slot: number, nextDeadline: number): void {
-    this.#deadlines[slot] = nextDeadline;
-    this.wheel.place(slot, nextDeadline);
   }
 
   valueAt(slot: number): Value {
@@ -186,7 +174,6 @@ export class Shard {
     if (this.#weights !== undefined) {
       this.#weigh(slot, SLOT_BYTES + stringBytes(this.#keys[slot]!) + valueBytes(value));
     }
-    this.wheel.place(slot, deadline);
   }
 
   /** Notes a read, for eviction. */
@@ -238,6 +225,19 @@ export class Shard {
     return { slots, starts };
   }
 
+  /** Slots with a plain value of an origin, seq up to `upTo`, deadline within `[from, to]`. */
+  plainWithin(origin: number, upTo: number, from: number, to: number): number[] {
+    const found: number[] = [];
+    const deadlines = this.#deadlines;
+    for (let slot = 0; slot < this.#used; slot++) {
+      const deadline = deadlines[slot]!;
+      if (deadline < from || deadline > to) continue;
+      if (this.#keys[slot] === undefined || this.isState(slot)) continue;
+      if (this.#origins[slot] === origin && this.#seqs[slot]! <= upTo) found.push(slot);
+    }
+    return found;
+  }
+
   /** Keys of one bucket. */
   keysOfBucket(bucket: number): string[] {
     const keys: string[] = [];
@@ -252,7 +252,7 @@ export class Shard {
 
   /** The same contents in arrays of the right size, after most of them went. */
   compacted(): Shard {
-    const compact = new Shard(this.first, this.end, this.#now, this.#weights !== undefined);
+    const compact = new Shard(this.first, this.end, this.#weights !== undefined);
     for (let slot = 0; slot < this.#used; slot++) {
       const key = this.#keys[slot];
       if (key !== undefined) compact.#take(this, slot, key, this.#buckets[slot]!);
@@ -264,8 +264,8 @@ export class Shard {
   split(): [Shard, Shard] {
     const middle = (this.first + this.end) >> 1;
     const halves: [Shard, Shard] = [
-      new Shard(this.first, middle, this.#now, this.#weights !== undefined),
-      new Shard(middle, this.end, this.#now, this.#weights !== undefined),
+      new Shard(this.first, middle, this.#weights !== undefined),
+      new Shard(middle, this.end, this.#weights !== undefined),
     ];
     for (let slot = 0; slot < this.#used; slot++) {
       const key = this.#keys[slot];
@@ -285,7 +285,6 @@ export class Shard {
     this.#stamps[to] = from.#stamps[slot]!;
     this.#deadlines[to] = from.#deadlines[slot]!;
     this.#contentHashes[to] = from.#contentHashes[slot]!;
-    this.wheel.place(to, from.#deadlines[slot]!);
     if (from.#weights !== undefined) this.#weigh(to, from.#weights[slot]!);
   }
 

@@ -27,12 +27,15 @@ import type { ImageSession } from "./image.ts";
 import { applyClear, applySweep } from "./removal.ts";
 import { plainEntry, type Shard } from "./shard.ts";
 import { ShardMap } from "./shard-map.ts";
+import { TimedStates } from "./timed-states.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** Who hears of changes. */
 export interface StoreListener {
   watching(key: string): boolean;
+  /** Whether somebody wants to hear of every key that expires or is evicted. */
+  countingOut(): boolean;
   changed(change: StoreChange): void;
 }
 
@@ -61,10 +64,7 @@ export class Store {
   readonly digests = new DigestTable();
   readonly shards: ShardMap;
   readonly counters: CounterTable;
-  /** Keys that hold more than one plain value, and among it a value with a deadline of its own. */
-  readonly timedStates = new Set<string>();
-  /** Keys of which a part has expired while the rest has not, or that wait to be removed by name. */
-  readonly expiredStates = new Set<string>();
+  readonly timedStates = new TimedStates();
   /** Snapshots being served: they hear of what is removed before it goes. */
   readonly sessions = new Set<ImageSession>();
   readonly now: () => number;
@@ -75,7 +75,7 @@ export class Store {
     this.origins = origins;
     this.now = now;
     this.listener = listener;
-    this.shards = new ShardMap(now, bounds !== undefined && bounds.maxBytes !== NEVER);
+    this.shards = new ShardMap(bounds !== undefined && bounds.maxBytes !== NEVER);
     if (bounds !== undefined) this.bounds = new Bounds(this, bounds);
     this.counters = new CounterTable(this);
   }
@@ -198,7 +198,7 @@ export class Store {
   /** Lets a plain value go for room: here alone, and no event. */
   evictPlain(shard: Shard, slot: number): void {
     const key = shard.keyAt(slot)!;
-    const watched = this.#watched(key);
+    const watched = this.#watched(key) || this.listener.countingOut();
     const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
     this.#togglePlain(shard, slot, hashKey(key));
     shard.release(slot);
@@ -260,6 +260,7 @@ export class Store {
       const { value, deadline, loaded } = add;
       const content = hashValueContent(hashValue(value), deadline, loaded);
       shard.setValue(slot, value, event.origin, event.seq, event.stamp, deadline, loaded, content);
+      this.#arrived(shard, slot, deadline);
       this.#togglePlain(shard, slot, keyHash);
       if (shard.size > ShardMap.splitAbove) this.shards.split(shard);
     }
@@ -312,10 +313,8 @@ export class Store {
     const state = slot < 0 ? new KeyState(this.origins) : this.#stateAt(shard, slot);
     mutate({ key, keyHash, state, delta });
     if (state.deadlines.length > 0 || state.values.length > 0) state.toldAt = Math.max(0, this.now());
-    if (state.only === undefined && state.values.some((entry) => entry.deadline !== NEVER))
-      this.timedStates.add(key);
-    else if (this.timedStates.size > 0) this.timedStates.delete(key);
     if (state.empty) {
+      this.timedStates.update(key, undefined);
       if (slot >= 0) shard.release(slot);
       return state;
     }
@@ -329,14 +328,20 @@ export class Store {
       }
     }
     const only = state.only;
+    this.timedStates.update(key, only === undefined ? state : undefined);
     if (only === undefined) {
-      shard.setState(slot, state, state.nextDeadline(state.toldAt));
-      if (state.nextDeadline() <= state.toldAt) this.expiredStates.add(key);
+      shard.setState(slot, state, state.nextDeadline());
     } else {
       const { value, origin, seq, stamp, deadline, loaded } = only;
       shard.setValue(slot, value, origin, seq, stamp, deadline, loaded, hashContent(only));
+      this.#arrived(shard, slot, deadline);
     }
     return state;
+  }
+
+  /** What arrives expired was never seen here: there is no expiry to tell of. */
+  #arrived(shard: Shard, slot: number, deadline: number): void {
+    if (deadline !== NEVER && deadline <= this.now()) shard.tellExpiry(slot);
   }
 
   #allocate(shard: Shard, key: string, keyHash: number): number {
@@ -353,11 +358,12 @@ export class Store {
 
   /** Whether somebody watches a key that is about to change; an expiry not yet told is told first. */
   #watched(key: string): boolean {
-    if (!this.listener.watching(key)) return false;
+    const watching = this.listener.watching(key);
+    if (!watching && !this.listener.countingOut()) return false;
     const shard = this.shards.of(key);
     const slot = shard.find(key);
     if (slot >= 0) tellExpiredKey(this, shard, slot, this.now());
-    return true;
+    return watching;
   }
 
   #tell(change: StoreChange | undefined): void {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
   clockOffset,
-  deadTimeout,
   heartbeatInterval,
   isLive,
   liveTimeout,
@@ -110,11 +109,11 @@ describe("intervals", () => {
   });
 
   it.each([
-    [1_000, 4_000, 10_000],
-    [100, 1_300, 10_000],
-    [5_000, 16_000, 32_000],
-  ])("with one every %i ms a host is live for %i and not dead for %i", (interval, live, dead) => {
-    expect([liveTimeout(interval), deadTimeout(interval)]).toEqual([live, dead]);
+    [1_000, 4_000],
+    [100, 1_300],
+    [5_000, 16_000],
+  ])("with one every %i ms a host is live for %i", (interval, live) => {
+    expect(liveTimeout(interval)).toBe(live);
   });
 });
 

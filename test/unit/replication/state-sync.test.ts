@@ -97,7 +97,7 @@ describe("giving an image", () => {
 
   it("serves two at a time", () => {
     const giving = donor();
-    const opened = ["a", "b", "c"].map((session) => giving.open(session, () => source(2), 0));
+    const opened = ["a-1", "b-1", "c-1"].map((session) => giving.open(session, () => source(2), 0));
     expect([opened, MAX_SESSIONS, giving.sessions]).toEqual([[true, true, false], 2, 2]);
   });
 

@@ -52,10 +52,10 @@ describe("a watcher of a key with two deadlines", () => {
     );
     expect(watcher.reads.get("k")).toBe("short");
     clock.now = START_MS + 3_000;
-    watcher.expiry.tell();
+    watcher.expiry.step(0, () => false);
     expect(watcher.changes).toMatchObject([{ type: "set", value: "long", previous: "short" }]);
     clock.now = START_MS + 6_000;
-    watcher.expiry.tell();
+    watcher.expiry.step(0, () => false);
     expect(watcher.reads.get("k")).toBeUndefined();
     expect(watcher.changes.slice(1)).toMatchObject([{ type: "expire", previous: "long" }]);
   });

@@ -58,7 +58,11 @@ export class Site {
     this.store = new Store({
       origins: this.origins,
       now: () => clock.now,
-      listener: { watching: () => watched, changed: (change) => this.changes.push(change) },
+      listener: {
+        watching: () => watched,
+        countingOut: () => false,
+        changed: (change) => this.changes.push(change),
+      },
     });
     this.expiry = new Expiry(this.store);
     this.replica = replicaOf(this.store, this.#stamps, DEFAULTS);
@@ -106,8 +110,7 @@ export class Site {
 
   /** Removes what has expired, as the duty of this site: of its own writes only. */
   sweep(graceMs = 0, all = false): number {
-    this.expiry.tell();
-    const bodies = this.expiry.removals(this.clock.now - graceMs, (origin) => all || origin === SELF);
+    const bodies = this.expiry.step(this.clock.now - graceMs, (origin) => all || origin === SELF);
     this.write(bodies);
     return bodies.length;
   }

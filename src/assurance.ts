@@ -1,0 +1,85 @@
+/** How sure is a write? What callers of `ready`, `flush`, `replicated` and `waitFor` wait for. */
+import type { VersionVector } from "./causality/version-vector.ts";
+import { TidemarkError } from "./errors.ts";
+import { parseDuration } from "./options.ts";
+import type { Replicator } from "./replication/replicator.ts";
+import type { ReplicatedOptions, Token, WaitOptions } from "./tidemark.ts";
+
+const READY_TIMEOUT_MS = 30_000;
+const REPLICATED_TIMEOUT_MS = 5_000;
+const NEVER = Number.POSITIVE_INFINITY;
+const SELF = 0;
+
+export class Assurance {
+  readonly #replicator: Replicator;
+  readonly #vector: VersionVector;
+
+  constructor(replicator: Replicator, vector: VersionVector) {
+    this.#replicator = replicator;
+    this.#vector = vector;
+  }
+
+  async ready(options: WaitOptions): Promise<void> {
+    const { node, waits } = this.#replicator;
+    await waits.add({
+      check: () => {
+        if (node.fence !== undefined) throw node.fence;
+        return node.state === "ready";
+      },
+      timeoutMs: timeoutOf(options, READY_TIMEOUT_MS),
+      signal: options.signal,
+      what: "this host to catch up with the others",
+    });
+  }
+
+  async flushed(options: WaitOptions): Promise<void> {
+    const { waits, node } = this.#replicator;
+    const seq = this.#vector.get(SELF);
+    if (node.publisher.confirmedSeq >= seq) return;
+    this.#replicator.confirm();
+    await waits.add({
+      check: () => node.publisher.confirmedSeq >= seq,
+      timeoutMs: timeoutOf(options, NEVER),
+      signal: options.signal,
+      what: "the NATS server to confirm this host's writes",
+    });
+  }
+
+  async replicated(hosts: number, options: WaitOptions): Promise<number> {
+    const replicator = this.#replicator;
+    const seq = this.#vector.get(SELF);
+    if (seq === 0) return replicator.livePeers().length;
+    if (replicator.appliedBy(seq) < hosts) {
+      replicator.requestAcknowledgement();
+      await replicator.waits.add({
+        check: () => replicator.appliedBy(seq) >= hosts,
+        timeoutMs: timeoutOf(options, REPLICATED_TIMEOUT_MS),
+        signal: options.signal,
+        what: `${hosts} other hosts to apply this host's writes`,
+        lenient: true,
+      });
+    }
+    return replicator.appliedBy(seq);
+  }
+
+  async applied(token: Token, options: WaitOptions): Promise<void> {
+    const { node, waits } = this.#replicator;
+    const origin = (): number => node.origins.find(token.incarnation) ?? Number.MAX_SAFE_INTEGER;
+    await waits.add({
+      check: () => this.#vector.covers(origin(), token.seq),
+      timeoutMs: timeoutOf(options, NEVER),
+      signal: options.signal,
+      what: `write ${token.seq} of ${token.incarnation}`,
+    });
+  }
+}
+
+/** How many hosts a caller of `replicated` wants. Throws `INVALID_ARGUMENT`. */
+export function hostsOf({ hosts = 1 }: ReplicatedOptions): number {
+  if (Number.isInteger(hosts) && hosts >= 0) return hosts;
+  throw new TidemarkError("INVALID_ARGUMENT", `hosts takes a whole number, not ${hosts}`);
+}
+
+function timeoutOf(options: WaitOptions, otherwise: number): number {
+  return options.timeout === undefined ? otherwise : parseDuration(options.timeout, "timeout");
+}
