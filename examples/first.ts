@@ -1,7 +1,8 @@
 import { open } from "tidemark";
 
-const one = await open({ nats: process.env.NATS_URL ?? "nats://127.0.0.1:4222" });
-const two = await open({ nats: process.env.NATS_URL ?? "nats://127.0.0.1:4222" });
+const nats = process.env.NATS_URL ?? "nats://127.0.0.1:4222";
+const one = await open({ nats, namespace: "first" });
+const two = await open({ nats, namespace: "first" });
 await Promise.all([one.ready(), two.ready()]);
 
 one.set("greeting", "hello", { ttl: "10m" });

@@ -1,7 +1,7 @@
 /** How sure is a write? What callers of `ready`, `flush`, `replicated` and `waitFor` wait for. */
 import type { VersionVector } from "./causality/version-vector.ts";
 import { TidemarkError } from "./errors.ts";
-import { parseDuration } from "./options.ts";
+import { checkOptions, parseDuration } from "./options.ts";
 import type { Replicator } from "./replication/replicator.ts";
 import type { ReplicatedOptions, Token, WaitOptions } from "./tidemark.ts";
 
@@ -75,11 +75,14 @@ export class Assurance {
 }
 
 /** How many hosts a caller of `replicated` wants. Throws `INVALID_ARGUMENT`. */
-export function hostsOf({ hosts = 1 }: ReplicatedOptions): number {
+export function hostsOf(options: ReplicatedOptions): number {
+  checkOptions(options, ["timeout", "signal", "hosts"], "replicated");
+  const { hosts = 1 } = options;
   if (Number.isInteger(hosts) && hosts >= 0) return hosts;
   throw new TidemarkError("INVALID_ARGUMENT", `hosts takes a whole number, not ${hosts}`);
 }
 
 function timeoutOf(options: WaitOptions, otherwise: number): number {
+  checkOptions(options, ["timeout", "signal", "hosts"], "a wait");
   return options.timeout === undefined ? otherwise : parseDuration(options.timeout, "timeout");
 }

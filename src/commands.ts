@@ -4,7 +4,7 @@
  */
 import type { Value } from "./crdt/entry.ts";
 import { toValue } from "./crdt/values.ts";
-import type { Duration } from "./options.ts";
+import { checkOptions, type Duration } from "./options.ts";
 import type { Reads } from "./reads.ts";
 import type { KeysOptions, KeyType, SetOptions, ValueInput } from "./tidemark.ts";
 import type { Writes } from "./writes.ts";
@@ -36,6 +36,7 @@ export class Commands {
   }
 
   setMany(entries: Iterable<readonly [string, ValueInput]>, options?: Pick<SetOptions, "ttl">): void {
+    checkOptions(options, ["ttl"], "setMany");
     this.#writes.setMany(entries, options?.ttl);
   }
 
@@ -70,14 +71,17 @@ export class Commands {
   }
 
   clear(options?: { prefix?: string }): void {
+    checkOptions(options, ["prefix"], "clear");
     this.#writes.clear(options?.prefix);
   }
 
   keys(options?: KeysOptions): IterableIterator<string> {
+    checkOptions(options, ["prefix", "match", "type"], "keys");
     return this.#reads.keys(options);
   }
 
   scan(cursor: number, options?: { match?: string; count?: number; type?: KeyType }) {
+    checkOptions(options, ["match", "count", "type"], "scan");
     return this.#reads.scan(cursor, options);
   }
 

@@ -16,7 +16,7 @@ import { type Inspection, inspect } from "./inspection.ts";
 
 export type { InspectedCell, InspectedEntry, Inspection } from "./inspection.ts";
 
-import type { Settings } from "./options.ts";
+import { checkOptions, type Settings } from "./options.ts";
 import { presentKeys } from "./present-keys.ts";
 import { Reads } from "./reads.ts";
 import { RemovalBatches, type RemovalKind, type RemovalListener } from "./removal-batches.ts";
@@ -178,6 +178,9 @@ class TidemarkHost extends Commands implements Host {
 
   async waitFor(token: Token, options: WaitOptions = {}): Promise<void> {
     this.#checkOpen();
+    if (typeof token?.incarnation !== "string" || !Number.isSafeInteger(token.seq)) {
+      throw new TidemarkError("INVALID_ARGUMENT", "waitFor takes what token() of another host returned");
+    }
     if (this.#store.vector.covers(this.#origins.find(token.incarnation) ?? NOBODY, token.seq)) return;
     if (this.#assurance === undefined) {
       throw new TidemarkError("TIMEOUT", "this host is standalone: it will never see a write of another");
@@ -187,6 +190,7 @@ class TidemarkHost extends Commands implements Host {
 
   watch(options: WatchOptions = {}): AsyncIterableIterator<Change> {
     this.#checkOpen();
+    checkOptions(options, ["prefix", "match", "buffer", "signal"], "watch");
     this.#expiry.tellAll();
     return this.#hub.open(options, (matches) => presentKeys(this.#reads, matches, this.#world.now()));
   }

@@ -158,10 +158,7 @@ export function parseSize(value: Size, name: string): number {
 
 /** Checks every option and fills in the defaults. Throws `INVALID_ARGUMENT`. */
 export function resolveSettings(options: OpenOptions = {}): Settings {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new TidemarkError("INVALID_ARGUMENT", `open takes an object of options, not ${shown(options)}`);
-  }
-  refuseUnknown(options);
+  checkOptions(options, Object.keys(OPTION_NAMES), "open");
   checkNats(options.nats);
   const namespace = nameOption(options.namespace, "namespace") ?? DEFAULTS.namespace;
   const { ttl, heartbeat } = options;
@@ -284,13 +281,20 @@ function isServerUrl(url: unknown): boolean {
   return scheme === null || /^(nats|tls|wss?)$/.test(scheme[1]!);
 }
 
-function refuseUnknown(options: object): void {
+/**
+ * Throws `INVALID_ARGUMENT` for what is no object of options, and for a name that is not among `known`: a
+ * misspelt option must not silently do something else.
+ */
+export function checkOptions(options: unknown, known: readonly string[], of: string): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TidemarkError("INVALID_ARGUMENT", `${of} takes an object of options, not ${shown(options)}`);
+  }
   for (const name of Object.keys(options)) {
-    if (Object.hasOwn(OPTION_NAMES, name)) continue;
-    const known = Object.keys(OPTION_NAMES);
+    if (known.includes(name)) continue;
     const near = nearest(name, known);
     const hint = near === undefined ? `known are ${known.join(", ")}` : `did you mean "${near}"?`;
-    throw new TidemarkError("INVALID_ARGUMENT", `there is no option ${shown(name)}: ${hint}`);
+    throw new TidemarkError("INVALID_ARGUMENT", `${of} has no option ${shown(name)}: ${hint}`);
   }
 }
 

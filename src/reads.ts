@@ -61,6 +61,7 @@ export class Reads {
 
   *keys({ prefix = "", match, type }: KeysOptions = {}): Generator<string> {
     if (typeof prefix !== "string") throw new TidemarkError("INVALID_ARGUMENT", "prefix takes a string");
+    checkType(type);
     const matches = match === undefined ? undefined : compileGlob(match);
     for (const shard of this.#store.shards.all()) {
       for (const key of [...shard.keys()]) {
@@ -85,6 +86,7 @@ export class Reads {
     if (!Number.isInteger(count) || count < 1) {
       throw new TidemarkError("INVALID_ARGUMENT", `count takes a whole number from 1, not ${count}`);
     }
+    checkType(type);
     const matches = match === undefined ? undefined : compileGlob(match);
     const keys: string[] = [];
     let seen = 0;
@@ -171,6 +173,14 @@ export function bounds(start: number, stop: number, length: number): [from: numb
   const from = start < 0 ? Math.max(0, length + start) : start;
   const to = stop < 0 ? length + stop : Math.min(stop, length - 1);
   return [from, to];
+}
+
+function checkType(type: KeyType | undefined): void {
+  if (type === undefined || type === "string" || type === "set" || type === "list") return;
+  throw new TidemarkError(
+    "INVALID_ARGUMENT",
+    `type takes "string", "set" or "list", not ${JSON.stringify(type)}`,
+  );
 }
 
 /** Throws `INVALID_ARGUMENT` for what is no position in a list. */

@@ -65,7 +65,10 @@ export interface Tidemark extends AsyncDisposable {
   readonly size: number;
 
   // Strings
-  /** Text of a string or counter; `undefined` if absent. Throws `WRONG_TYPE`, `NOT_TEXT`. */
+  /**
+   * Text of a string or counter; `undefined` if absent, also on a host that has not caught up yet: reads
+   * need no `ready()`, they show what is here. Throws `WRONG_TYPE`, `NOT_TEXT`.
+   */
   get(key: string): string | undefined;
   /** Bytes of a string or counter, whatever they are; `undefined` if absent. Throws `WRONG_TYPE`. */
   getBytes(key: string): Uint8Array | undefined;
@@ -145,7 +148,10 @@ export interface Tidemark extends AsyncDisposable {
   ready(options?: WaitOptions): Promise<void>;
   /** Resolves when everything written so far is with the NATS server. Rejects `TIMEOUT` if one is given. */
   flush(options?: WaitOptions): Promise<void>;
-  /** Resolves to how many other hosts have applied everything written so far; waits for `hosts`. */
+  /**
+   * Resolves to how many live hosts have applied everything written so far: as soon as they are `hosts`
+   * (default 1), or when the time is up (default 5 s), with however many there are then. Look at the number.
+   */
   replicated(options?: ReplicatedOptions): Promise<number>;
   /** Names the last write of this host. */
   token(): Token;

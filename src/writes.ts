@@ -19,12 +19,13 @@ import {
 } from "./crdt/operations.ts";
 import { memberKey, sameValue, toKey, toValue } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
-import { type Duration, parseDuration } from "./options.ts";
+import { checkOptions, type Duration, parseDuration } from "./options.ts";
 import { bounds, checkIndex } from "./reads.ts";
 import type { Store } from "./store/store.ts";
 import type { SetOptions, ValueInput } from "./tidemark.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
+const SET_OPTIONS = ["ttl", "keepTtl", "onlyIf"];
 /** The host's own origin index. */
 const SELF = 0;
 
@@ -55,6 +56,7 @@ export class Writes {
   set(givenKey: string, given: ValueInput, options: SetOptions | undefined): boolean {
     const key = this.#key(givenKey);
     const value = this.#value(given);
+    if (options !== undefined) checkOptions(options, SET_OPTIONS, "set");
     const deadline = this.#deadlineOf(key, options);
     this.#ports.writable();
     if (options?.onlyIf !== undefined && !this.#allows(key, options.onlyIf)) return false;
@@ -67,7 +69,21 @@ export class Writes {
   }
 
   setMany(entries: Iterable<readonly [key: string, value: ValueInput]>, ttl: Duration | undefined): void {
-    const pairs = Array.from(entries, ([key, value]) => [this.#key(key), this.#value(value)] as const);
+    if (typeof entries?.[Symbol.iterator] !== "function") {
+      throw new TidemarkError(
+        "INVALID_ARGUMENT",
+        "setMany takes pairs of key and value, such as a Map; see Object.entries",
+      );
+    }
+    const pairs = Array.from(entries, (pair) => {
+      if (!Array.isArray(pair) || pair.length !== 2) {
+        throw new TidemarkError(
+          "INVALID_ARGUMENT",
+          "setMany takes pairs of key and value, such as [[key, value]]",
+        );
+      }
+      return [this.#key(pair[0]), this.#value(pair[1])] as const;
+    });
     const deadline = ttl === undefined ? this.#newDeadline() : this.#after(ttl);
     this.#ports.writable();
     // The last of several writes to one key is the one that stays, as in any other order of calls.
@@ -78,7 +94,7 @@ export class Writes {
 
   increment(givenKey: string, delta: number | bigint): number | bigint {
     const key = this.#key(givenKey);
-    if (typeof delta === "number" && !Number.isSafeInteger(delta)) {
+    if (typeof delta !== "bigint" && !Number.isSafeInteger(delta)) {
       throw new TidemarkError("NOT_AN_INTEGER", `delta takes a safe integer or a bigint, not ${delta}`);
     }
     this.#ports.writable();
@@ -220,6 +236,12 @@ export class Writes {
   }
 
   listInsert(givenKey: string, where: "before" | "after", givenPivot: ValueInput, given: ValueInput): number {
+    if (where !== "before" && where !== "after") {
+      throw new TidemarkError(
+        "INVALID_ARGUMENT",
+        `listInsert takes "before" or "after", not ${JSON.stringify(where)}`,
+      );
+    }
     const pivot = this.#value(givenPivot);
     const value = this.#value(given);
     const seen = this.#seeList(givenKey);

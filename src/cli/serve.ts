@@ -37,7 +37,11 @@ export async function serve(settings: ServeSettings): Promise<number> {
     }
     const gone = new AbortController();
     const ready = untilReady(kv, tell, gone.signal);
-    const signal = await Promise.race([signalled, ready.then(() => signalled)]);
+    // Without a door and without NATS nothing else would keep the process alive.
+    const alive = setInterval(() => undefined, 60_000);
+    const signal = await Promise.race([signalled, ready.then(() => signalled)]).finally(() =>
+      clearInterval(alive),
+    );
     gone.abort();
     tell("draining", `ending on ${signal}`, { signal });
   } catch (error) {

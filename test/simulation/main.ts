@@ -89,6 +89,15 @@ async function distribute(from: number, seeds: number, jobs: number): Promise<vo
   if (summary.failed > 0) process.exitCode = 1;
 }
 
+const HELP = `npm run simulate -- [options]   seeded clusters under faults, held to an independent oracle
+
+  --seeds N   how many seeds to run (1000)
+  --from S    the first of them (1)
+  --jobs J    how many processes (one per core)
+  --trace     run the seed of --from alone, and tell how it came to what went wrong
+  --often     with --trace: compare with the oracle all the time
+`;
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -98,8 +107,13 @@ async function main(): Promise<void> {
       trace: { type: "boolean", default: false },
       often: { type: "boolean", default: false },
       work: { type: "string" },
+      help: { type: "boolean", default: false },
     },
   });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
   const number = (name: "seeds" | "from" | "jobs"): number => {
     const value = Number(values[name]);
     if (!Number.isSafeInteger(value) || value < (name === "from" ? 0 : 1))

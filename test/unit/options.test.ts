@@ -198,7 +198,7 @@ describe("resolveSettings", () => {
   });
 
   it.each<[given: string, hint: RegExp]>([
-    ["Namespace", /there is no option "Namespace": did you mean "namespace"\?/],
+    ["Namespace", /open has no option "Namespace": did you mean "namespace"\?/],
     ["namspace", /"namespace"/],
     ["maxValueByte", /"maxValueBytes"/],
     ["max_value_bytes", /"maxValueBytes"/],
@@ -206,7 +206,7 @@ describe("resolveSettings", () => {
     ["heartBeatMs", /"heartbeat"/],
     ["frobnicate", /known are nats, namespace, /],
     ["__proto", /known are/],
-    ["toString", /there is no option/],
+    ["toString", /open has no option/],
   ])("refuses an unknown option %s with a hint", (given, hint) => {
     expect(() => resolveSettings({ [given]: 1 } as OpenOptions)).toThrow(invalid(hint));
   });
