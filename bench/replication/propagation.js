@@ -55,7 +55,8 @@ export async function measurePropagation({ server, quick, say }) {
       goal("G10", "p99 / bare nats", at("set", 99) / at("bare", 99), { atMost: 1.3 }),
     ],
     notes: [
-      `${rounds * count} of each by turns, ${1_000 / PAUSE_MS} messages per second at random distances`,
+      `${rounds * count} of each by turns, ${1_000 / PAUSE_MS} messages per second at random distances, ` +
+        `after ${warmUp} of each as fast as they went`,
     ],
     rounds: samples.set.map((set, round) => ({
       set: summary(set),
