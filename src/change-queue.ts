@@ -72,6 +72,8 @@ export class PendingChange {
   readonly #first: KeyChange;
   #last: KeyChange;
   #folded = 0;
+  /** What the reader knew and what went with a kind that the key no longer is. */
+  readonly #gone: Value[] = [];
   /** How often each member came minus how often it went; only what is not 0. */
   #net: Map<string, { readonly value: Value; readonly count: number }> | undefined;
 
@@ -85,7 +87,12 @@ export class PendingChange {
       this.#net = new Map();
       this.#count(this.#first);
     }
-    this.#count(next);
+    if (next.kind === this.#last.kind) this.#count(next);
+    else {
+      for (const value of next.removed) this.#countMember(value, -1);
+      this.#leaveKind();
+      for (const value of next.added) this.#countMember(value, 1);
+    }
     this.#last = next;
     this.#folded++;
   }
@@ -94,7 +101,7 @@ export class PendingChange {
   take(): KeyChange {
     if (this.#net === undefined) return this.#first;
     const added: Value[] = [];
-    const removed: Value[] = [];
+    const removed: Value[] = [...this.#gone];
     for (const { value, count } of this.#net.values()) {
       for (let copies = count; copies > 0; copies--) added.push(value);
       for (let copies = count; copies < 0; copies++) removed.push(value);
@@ -108,6 +115,14 @@ export class PendingChange {
     if (change.type === "set" && change.kind !== "string") return;
     // No collection any more: whatever the change lists, nothing that came is still there.
     for (const [key, { count }] of this.#net!) if (count > 0) this.#net!.delete(key);
+  }
+
+  /** The key is of another kind now: what went with the old one never comes back, though a value be the same. */
+  #leaveKind(): void {
+    for (const { value, count } of this.#net!.values()) {
+      for (let copies = count; copies < 0; copies++) this.#gone.push(value);
+    }
+    this.#net!.clear();
   }
 
   #countMember(value: Value, by: number): void {

@@ -90,11 +90,13 @@ export function readEvent(
   const stamp = previousStamp + input.int();
   if (!Number.isSafeInteger(stamp) || stamp < 0) throw malformed("a stamp out of range");
   const origin = origins[0]!;
-  const event = { origin, seq, stamp, key: "", ...NO_PARTS };
-  if (kind === SWEEP) return { ...event, sweep: readSweep(input, origins, baseMs) };
+  if (kind === SWEEP) {
+    return { origin, seq, stamp, key: "", ...NO_PARTS, sweep: readSweep(input, origins, baseMs) };
+  }
   if (kind === CLEAR) {
     const prefix = input.text(limits.maxKeyBytes);
-    return { ...event, clear: { prefix, vector: readDots(input, origins, seq) } };
+    const clear = { prefix, vector: readDots(input, origins, seq) };
+    return { origin, seq, stamp, key: "", ...NO_PARTS, clear };
   }
   if (kind >= SWEEP) throw malformed("an impossible combination in an event");
   const key = input.text(limits.maxKeyBytes);
@@ -248,8 +250,11 @@ function writeDots(
 }
 
 function readDots(input: CborReader, origins: readonly number[], seq: number): number[] {
+  const count = input.count();
+  // One is the rule; a literal is as large as it has to be, where the first push makes room for 16.
+  if (count === 1) return readDot(input, origins, seq);
   const dots: number[] = [];
-  for (let left = input.count(); left > 0; left--) {
+  for (let left = count; left > 0; left--) {
     const index = input.uint();
     dots.push(originAt(origins, index), readSeq(input, index, seq));
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { PendingChange } from "../../src/change-queue.ts";
 import type { Value } from "../../src/crdt/entry.ts";
 import { type Change, createWatchHub, type KeyChange, type WatchOptions } from "../../src/watch.ts";
 
@@ -483,5 +484,26 @@ describe("options of a watcher", () => {
     const hub = createWatchHub();
     expect(() => hub.open(options as never, NOTHING_THERE)).toThrow(code("INVALID_ARGUMENT"));
     expect(hub.active()).toBe(false);
+  });
+});
+
+describe("a reader so slow that a change of type is folded", () => {
+  const change = (kind: "set" | "list", added: string[], removed: string[]): KeyChange => ({
+    type: "set",
+    key: "k",
+    kind,
+    value: undefined,
+    previous: undefined,
+    added,
+    removed,
+    origin: "o",
+    at: 0,
+    folded: 0,
+  });
+
+  it("hears of a value that went with the old type and came with the new one as both", () => {
+    const pending = new PendingChange(change("list", ["b"], []));
+    pending.fold(change("set", ["a", "b"], ["a", "b"]));
+    expect(pending.take()).toMatchObject({ kind: "set", added: ["a", "b"], removed: ["a"], folded: 1 });
   });
 });
