@@ -12,11 +12,15 @@ import type { Mix } from "./mix.ts";
 import { type Content, contentName, expectedOutcome, readContent, sameTtl } from "./model.ts";
 import { drawOperation, keysOf, type Operation, perform } from "./operations.ts";
 import { valueName } from "./oracle.ts";
+import { Watcher } from "./watcher.ts";
 
 /** Refusals that have to do with the state of the host and not with the operation. */
 const REFUSALS: readonly ErrorCode[] = ["NOT_READY", "BACKPRESSURE", "CLOSED"];
 /** How promises about replication may end besides as asked. */
 const GIVEN_UP: readonly ErrorCode[] = ["TIMEOUT", "CLOSED", "FENCED"];
+
+/** Of how many keys a watcher keeps the changes. Not yet so few that changes are folded across types. */
+const BUFFERS = [1_024];
 
 /** So many hosts, besides the writer, were said to have a write. */
 interface Claim {
@@ -32,6 +36,7 @@ export class Client {
   readonly #mix: Mix;
   readonly #tell: (what: string) => void;
   readonly #claims: Claim[] = [];
+  readonly #watchers = new Map<Host, Watcher>();
   #operations = 0;
   #failure: Error | undefined;
 
@@ -60,6 +65,7 @@ export class Client {
     if (this.#random.chance(0.02)) this.#askReplicated(host);
     if (this.#random.chance(0.02)) this.#askWaitFor(host, this.#random.pick(hosts));
     if (this.#random.chance(0.01)) this.#hear(host.flush({ timeout: 5_000 }), () => {});
+    if (this.#random.chance(this.#mix.watching)) this.#watch(host);
     if (this.#random.chance(0.01)) this.#hear(host.ready({ timeout: 5_000 }), () => {});
   }
 
@@ -86,6 +92,26 @@ export class Client {
         `${name} was said to be on ${hosts} hosts at ${atMs}, is on ${having}`,
       );
     }
+  }
+
+  /** Where a watcher of a host that lives has heard other than what that host shows. */
+  watchersDiffer(): string | undefined {
+    for (const [host, watcher] of this.#watchers) {
+      const difference = this.#cluster.hosts.includes(host) ? watcher.difference() : undefined;
+      if (difference !== undefined && this.#cluster.alive(this.#cluster.hosts.indexOf(host)))
+        return difference;
+    }
+    return undefined;
+  }
+
+  /** Changes that watchers heard. */
+  get changes(): number {
+    return [...this.#watchers.values()].reduce((sum, { changes }) => sum + changes, 0);
+  }
+
+  #watch(host: Host): void {
+    if (this.#watchers.has(host) || host.status().state === "leaving") return;
+    this.#watchers.set(host, new Watcher(host, this.#random.pick(BUFFERS)));
   }
 
   #operate(host: Host, operation: Operation): void {

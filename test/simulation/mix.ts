@@ -29,6 +29,8 @@ export interface Mix {
   /** Probability that a host that sends an answer dies of it: what kills donors in mid-sync. */
   readonly donorDeath: number;
   readonly weather: Weather;
+  /** Probability that a client watches the host it calls from then on. */
+  readonly watching: number;
   /** How late the end of a host's turn may come, at most. */
   readonly lagMs: number;
   readonly settings: Partial<Settings>;
@@ -121,6 +123,7 @@ function drawAnything(random: Random): Mix {
       delayMs: random.chance(0.3) ? 1 : random.magnitude(2, 3_000),
       reorder: random.chance(0.5) ? 0 : random.magnitude(0.01, 0.5),
     },
+    watching: random.chance(0.5) ? 0 : 0.02,
     lagMs: random.chance(0.6) ? 0 : random.magnitude(0.1, 50),
     settings: drawSettings(random, vocabulary.largest),
     network: {

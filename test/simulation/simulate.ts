@@ -22,6 +22,8 @@ export interface RunResult {
   readonly operations: number;
   readonly events: number;
   readonly disturbances: number;
+  /** Changes that watchers heard. */
+  readonly changes: number;
   readonly messages: number;
   readonly lostMessages: number;
   readonly checks: number;
@@ -50,6 +52,10 @@ const SILENCE_MS = 8_000;
 const FORGET_MS = 12 * 60_000;
 const FORGET_EVERY = 40;
 const LOOK_MS = 20;
+/** Hosts tell watchers of what expired at least this often. */
+const EXPIRY_TOLD_MS = 5_000;
+/** Turns of the promise queue that readers get between two steps of time. */
+const TURNS = 4;
 
 /** Runs a seed. Throws what went wrong: `SimulationFailure`, or whatever the product threw. */
 export async function simulate(seed: number, options: RunOptions = {}): Promise<RunResult> {
@@ -172,6 +178,7 @@ export class Simulation {
     const forget = this.#seed % FORGET_EVERY === 0;
     await this.#pass(forget ? FORGET_MS : QUIET_MS);
     await this.#settle();
+    await this.#watchersAgree();
     for (const index of this.#alive()) this.#check(index);
     this.#client.checkClaims(
       this.#vectors,
@@ -195,6 +202,17 @@ export class Simulation {
     await this.#converge();
   }
 
+  /** What watchers heard is what is there, once they have heard of what expired in the last second. */
+  async #watchersAgree(): Promise<void> {
+    const end = this.cluster.now + EXPIRY_TOLD_MS;
+    for (;;) {
+      await this.#pass(LOOK_MS);
+      const difference = this.#client.watchersDiffer();
+      if (difference === undefined) return;
+      if (this.cluster.now >= end) throw new SimulationFailure("watch", difference);
+    }
+  }
+
   async #converge(): Promise<void> {
     const end = this.cluster.now + CONVERGE_MS;
     while (!this.cluster.settled()) {
@@ -215,7 +233,7 @@ export class Simulation {
       this.cluster.time.run(step);
       this.#hostMs += step * this.#alive().length;
       if (this.#options.often === true) for (const index of this.#alive()) this.#check(index);
-      await null;
+      for (let turn = 0; turn < TURNS; turn++) await null;
       this.#client.throwFailure();
     }
   }
@@ -305,6 +323,7 @@ export class Simulation {
       operations: this.#client.operations,
       events: [...this.written.values()].reduce((sum, made) => sum + made.length, 0),
       disturbances: this.#disturbances,
+      changes: this.#client.changes,
       messages: this.#messages,
       lostMessages: lost + blocked + disconnected + overflowed,
       checks: this.#checks,

@@ -8,6 +8,7 @@ type Summed =
   | "operations"
   | "events"
   | "disturbances"
+  | "changes"
   | "messages"
   | "lostMessages"
   | "checks"
@@ -22,6 +23,7 @@ export class Summary {
     operations: 0,
     events: 0,
     disturbances: 0,
+    changes: 0,
     messages: 0,
     lostMessages: 0,
     checks: 0,

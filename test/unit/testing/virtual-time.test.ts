@@ -134,6 +134,17 @@ describe("VirtualWorld", () => {
     expect(seen.length).toBeLessThanOrEqual(3);
   });
 
+  it("may end its turns late, and never in another order", () => {
+    const time = new VirtualTime();
+    const world = new VirtualWorld(time, new Random(1), 10);
+    const seen: number[] = [];
+    for (let index = 0; index < 20; index++) world.defer(() => seen.push(index));
+    time.run(0);
+    expect(seen.length).toBeLessThan(20);
+    time.run(10);
+    expect(seen).toEqual(Array.from({ length: 20 }, (_, index) => index));
+  });
+
   it("runs nothing once killed", () => {
     const time = new VirtualTime();
     const world = new VirtualWorld(time, new Random(1));
