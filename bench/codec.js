@@ -26,7 +26,7 @@ export async function run({ quick, say }) {
             if (repeat >= 0) speeds.get(codec).push(speed);
           }
         }
-        const [ours, theirs] = NAMES.map((name) => speeds.get(name).map(({ perSecond }) => perSecond));
+        const [ours, theirs] = NAMES.map((name) => speeds.get(name));
         rows.push([`${direction}, ${mix}`, median(ours), median(theirs), pairedRatio(ours, theirs)]);
         say(`codec: ${direction}, ${mix}`);
       }
@@ -52,7 +52,7 @@ async function versions() {
 
 function speedTable(rows, repeats) {
   return {
-    title: "Events per second",
+    title: "Events per second of processor time",
     columns: ["", ...NAMES, "ratio"],
     rows,
     goals: [],
