@@ -1,4 +1,5 @@
 /** Reading: synchronous, local, from what the store shows now. */
+import { BUCKETS } from "./crdt/digest.ts";
 import type { Value } from "./crdt/entry.ts";
 import { compileGlob } from "./crdt/glob.ts";
 import type { View } from "./crdt/key-state.ts";
@@ -8,7 +9,6 @@ import { asValue } from "./store/changes.ts";
 import type { Store } from "./store/store.ts";
 import type { KeysOptions, KeyType } from "./tidemark.ts";
 
-const BUCKETS = 4096;
 const DEFAULT_COUNT = 10;
 
 export class Reads {

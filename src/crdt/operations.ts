@@ -7,7 +7,7 @@
  * siblings, what a concurrent write of another type hides.
  */
 import { TidemarkError } from "../errors.ts";
-import { isLive, resetOf } from "./counter-cell.ts";
+import { isLive } from "./counter-cell.ts";
 import type { Entry, ValueEntry } from "./entry.ts";
 import type { CounterReset, EventBody, NewEntry } from "./event.ts";
 import type { KeyState, View } from "./key-state.ts";
@@ -38,14 +38,14 @@ export function expectType(seen: Seen, type: View["type"]): void {
 
 /** Removes all that is stored under a key. */
 export function deleteKey(seen: Seen): EventBody {
-  return { key: seen.key, removesUpTo: seen.state!.highestSeqs(), resets: seen.state!.resets() };
+  return { key: seen.key, ...everything(seen.state!) };
 }
 
 /** Replaces all that is stored under a key by a value. */
 export function setValue(seen: Seen, entry: NewEntry): EventBody {
   const { key, state } = seen;
   if (state === undefined) return { key, add: entry };
-  return { key, removesUpTo: state.highestSeqs(), resets: state.resets(), add: entry };
+  return { key, ...everything(state), add: entry };
 }
 
 /** Adds to a counter; answers its new value too. */
@@ -169,7 +169,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 const NOTHING = {};
 
 function everything(state: KeyState): { removesUpTo: number[]; resets: CounterReset[] } {
-  return { removesUpTo: state.highestSeqs(), resets: state.cells.filter(isLive).map(resetOf) };
+  return { removesUpTo: state.highestSeqs(), resets: state.resets() };
 }
 
 function keyDeadline(at: number): NewEntry {

@@ -7,7 +7,7 @@ import type { VersionVector } from "../causality/version-vector.ts";
 import type { Entry } from "./entry.ts";
 import type { Clear, Sweep } from "./event.ts";
 
-/** One removal that waits, or one mark that waits for its target (see `store/shard.ts`). */
+/** One removal that waits, or one mark that waits for its target (`Store.insert`). */
 export type PendingItem =
   | { readonly kind: "upTo"; readonly key: string; readonly origin: number; readonly until: number }
   | { readonly kind: "dot"; readonly key: string; readonly origin: number; readonly until: number }

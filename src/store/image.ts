@@ -52,11 +52,6 @@ export class ImageSession {
     return this.#next >= BUCKETS;
   }
 
-  /** The share of buckets taken, 0 to 1. */
-  get progress(): number {
-    return this.#next / BUCKETS;
-  }
-
   /** The next buckets, about `maxBytes` of them, at least one; buckets with nothing to say are left out. */
   take(maxBytes: number): BucketImage[] {
     const images: BucketImage[] = [];

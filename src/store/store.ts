@@ -5,7 +5,7 @@
  */
 import type { Origins } from "../causality/origins.ts";
 import { VersionVector } from "../causality/version-vector.ts";
-import { DigestTable, hashContent, hashKey, hashValue, hashValueContent } from "../crdt/digest.ts";
+import { bucketOf, DigestTable, hashContent, hashKey, hashValue, hashValueContent } from "../crdt/digest.ts";
 import type { Entry, Value } from "../crdt/entry.ts";
 import type { ReplicatedEvent } from "../crdt/event.ts";
 import { KeyState, type View } from "../crdt/key-state.ts";
@@ -234,7 +234,7 @@ export class Store {
     if (add !== null && add.kind !== "value") return false;
     if (this.pending.size > 0) return false;
     const keyHash = hashKey(key);
-    const shard = this.shards.ofBucket(keyHash >>> 20);
+    const shard = this.shards.ofBucket(bucketOf(keyHash));
     let slot = shard.find(key);
     if (slot >= 0 && shard.isState(slot)) return false;
     let replaces = slot < 0;
@@ -346,7 +346,7 @@ export class Store {
 
   #allocate(shard: Shard, key: string, keyHash: number): number {
     this.bounds?.added(key);
-    return shard.allocate(key, keyHash >>> 20);
+    return shard.allocate(key, bucketOf(keyHash));
   }
 
   #stateAt(shard: Shard, slot: number): KeyState {
