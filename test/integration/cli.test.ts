@@ -141,7 +141,9 @@ describe("a failure", () => {
     const { code, err } = await run(["serve", "--http", String(port)]);
     other.close();
     expect(code).toBe(1);
-    expect(err).toMatch(/^tidemark: TRANSPORT: HTTP cannot listen on .* something else listens there.*\n$/);
+    expect(err).toMatch(
+      /^tidemark: LISTEN_FAILED: HTTP cannot listen on .* something else listens there.*\n$/,
+    );
   });
 });
 

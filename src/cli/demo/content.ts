@@ -21,7 +21,11 @@ export function shownBy(kv: Tidemark, key: string): string {
   const type = kv.type(key);
   if (type === undefined) return ABSENT;
   const expires = kv.ttl(key) !== Number.POSITIVE_INFINITY;
-  if (type === "string") return contentOf({ type, expires, value: kv.getBytes(key)! });
+  if (type === "string") {
+    // Time goes on between two reads: the key may expire right here.
+    const value = kv.getBytes(key);
+    return value === undefined ? ABSENT : contentOf({ type, expires, value });
+  }
   const values = type === "set" ? kv.setMembers(key) : kv.listRange(key);
   return contentOf({ type, expires, values: values.map(String) });
 }
