@@ -85,7 +85,7 @@ export class PendingChange {
   fold(next: KeyChange): void {
     if (this.#net === undefined) {
       this.#net = new Map();
-      this.#count(this.#first);
+      this.#start(this.#first);
     }
     if (next.kind === this.#last.kind) this.#count(next);
     else {
@@ -95,6 +95,16 @@ export class PendingChange {
     }
     this.#last = next;
     this.#folded++;
+  }
+
+  /** What went with another kind is gone for good; a value that comes later is not the same one back. */
+  #start(first: KeyChange): void {
+    if (first.was === undefined) {
+      this.#count(first);
+      return;
+    }
+    this.#gone.push(...first.removed);
+    for (const value of first.added) this.#countMember(value, 1);
   }
 
   /** The change as the reader gets it: from before the first to after the last. */

@@ -192,7 +192,13 @@ class TidemarkHost extends Commands implements Host {
     this.#checkOpen();
     checkOptions(options, ["prefix", "match", "buffer", "signal"], "watch");
     this.#expiry.tellAll();
-    return this.#hub.open(options, (matches) => presentKeys(this.#reads, matches, this.#world.now()));
+    return this.#hub.open(options, (matches) => this.#present(matches));
+  }
+
+  /** What is there; what has expired by the time its turn comes is told while nobody has heard of it. */
+  *#present(matches: (key: string) => boolean): Generator<KeyChange> {
+    yield* presentKeys(this.#reads, matches, this.#world.now());
+    this.#expiry.tellAll();
   }
 
   on(kind: RemovalKind, listener: RemovalListener): () => void {

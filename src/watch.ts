@@ -29,6 +29,8 @@ export interface KeyChange {
   readonly key: string;
   /** What the key holds now, or held before it went. */
   readonly kind: KeyType;
+  /** What the key held before, where that was something else; `removed` lists what was in it. */
+  readonly was?: KeyType | undefined;
   /** Strings and counters: the value now. Sets and lists: `undefined`, read the key. */
   readonly value: Value | undefined;
   /** Strings and counters: the value before. */

@@ -11,6 +11,8 @@ export interface StoreChange {
   readonly type: "set" | "delete" | "expire" | "evict";
   readonly key: string;
   readonly kind: View["type"];
+  /** The type before, where it was another. */
+  readonly was?: View["type"] | undefined;
   readonly value: Value | undefined;
   readonly previous: Value | undefined;
   readonly added: readonly Value[];
@@ -66,6 +68,7 @@ export function changeBetween(
     type: after.type === undefined ? goneType : "set",
     key,
     kind: after.type ?? before.type!,
+    ...(same || after.type === undefined || before.type === undefined ? {} : { was: before.type }),
     value: after.value,
     previous: before.value,
     added: added.map((entry) => entry.value),

@@ -19,8 +19,8 @@ const REFUSALS: readonly ErrorCode[] = ["NOT_READY", "BACKPRESSURE", "CLOSED"];
 /** How promises about replication may end besides as asked. */
 const GIVEN_UP: readonly ErrorCode[] = ["TIMEOUT", "CLOSED", "FENCED"];
 
-/** Of how many keys a watcher keeps the changes. Not yet so few that changes are folded across types. */
-const BUFFERS = [1_024];
+/** Of how many keys a watcher keeps the changes: so few that changes fold, and enough that they do not. */
+const BUFFERS = [1, 2, 1_024];
 
 /** So many hosts, besides the writer, were said to have a write. */
 interface Claim {

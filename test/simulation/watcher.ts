@@ -58,8 +58,8 @@ export class Watcher {
   #take(change: KeyChange): void {
     const { key, kind } = change;
     if (change.type !== "set") {
-      // It may have come and gone within what a slow reader was spared, or expired just before the watch began.
-      const excused = change.folded > 0 || change.type === "expire";
+      // It may have come and gone within what a slow reader was spared.
+      const excused = change.folded > 0;
       if (!this.#copies.delete(key) && !excused) this.#fail(change, "goes, and was not there");
       return;
     }

@@ -506,4 +506,10 @@ describe("a reader so slow that a change of type is folded", () => {
     pending.fold(change("set", ["a", "b"], ["a", "b"]));
     expect(pending.take()).toMatchObject({ kind: "set", added: ["a", "b"], removed: ["a"], folded: 1 });
   });
+
+  it("hears of it as well when the change of type is the first that is folded", () => {
+    const pending = new PendingChange({ ...change("set", ["a"], ["b"]), was: "list" });
+    pending.fold(change("set", ["b"], []));
+    expect(pending.take()).toMatchObject({ kind: "set", added: ["a", "b"], removed: ["b"], folded: 1 });
+  });
 });
