@@ -21,7 +21,7 @@ const OPS = [
 ];
 const SLOW = new Set(["keyv", "cacheable", "bentocache"]);
 const WRITER = "tidemark, replicated writer";
-const FULL = { repeats: 5, count: 100_000, slow: 10_000 };
+const FULL = { repeats: 5, count: 50_000, slow: 5_000 };
 const QUICK = { repeats: 1, count: 20_000, slow: 2_000 };
 
 export async function measureOps({ quick, large, say }) {
@@ -59,7 +59,11 @@ async function measureSize(entries, names, { repeats, count, slow }, say) {
         }
       }
       passes.set(`${op}, ${distribution}`, bySubject);
-      say(`ops: ${op}, ${distribution}, ${entries} keys`);
+      const medians = Array.from(
+        bySubject,
+        ([name, all]) => `${name} ${Math.round(median(all.map(({ cpu }) => cpu)))}`,
+      );
+      say(`ops: ${op}, ${distribution}, ${entries} keys, ns: ${medians.join(", ")}`);
     }
   } finally {
     for (const role of roles.values()) await role.end();
