@@ -1,7 +1,8 @@
 /** How sure is a write? What callers of `ready`, `flush`, `replicated` and `waitFor` wait for. */
+
+import { checkOptions, parseDuration } from "./arguments.ts";
 import type { VersionVector } from "./causality/version-vector.ts";
 import { TidemarkError } from "./errors.ts";
-import { checkOptions, parseDuration } from "./options.ts";
 import type { Replicator } from "./replication/replicator.ts";
 import type { ReplicatedOptions, Token, WaitOptions } from "./tidemark.ts";
 

@@ -2,9 +2,10 @@
  * The data commands of a host, each handed to `Reads` or `Writes`: what `Tidemark` promises and nothing of
  * how a host lives.
  */
+
+import { checkOptions, type Duration } from "./arguments.ts";
 import type { Value } from "./crdt/entry.ts";
 import { toValue } from "./crdt/values.ts";
-import { checkOptions, type Duration } from "./options.ts";
 import type { Reads } from "./reads.ts";
 import type { KeysOptions, KeyType, SetOptions, ValueInput } from "./tidemark.ts";
 import type { Writes } from "./writes.ts";

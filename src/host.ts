@@ -16,7 +16,8 @@ import { type Inspection, inspect } from "./inspection.ts";
 
 export type { InspectedCell, InspectedEntry, Inspection } from "./inspection.ts";
 
-import { checkOptions, type Settings } from "./options.ts";
+import { checkOptions } from "./arguments.ts";
+import type { Settings } from "./options.ts";
 import { presentKeys } from "./present-keys.ts";
 import { Reads } from "./reads.ts";
 import { RemovalBatches, type RemovalKind, type RemovalListener } from "./removal-batches.ts";

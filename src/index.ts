@@ -1,7 +1,9 @@
 /** The public face of the package. Nobody inside imports it. */
+
+export type { Duration, Size } from "./arguments.ts";
 export type { Value } from "./crdt/entry.ts";
 export { type ErrorCode, TidemarkError } from "./errors.ts";
-export type { Duration, OpenOptions, Size } from "./options.ts";
+export type { OpenOptions } from "./options.ts";
 export type { HostState, PeerStatus, Status, StatusCounts } from "./status.ts";
 export {
   type KeysOptions,

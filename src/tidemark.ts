@@ -1,9 +1,11 @@
 /**
  * The contract of a host, and the way to open one. `host.ts` is the composition behind it.
  */
+
+import type { Duration } from "./arguments.ts";
 import type { Value } from "./crdt/entry.ts";
 import { createHost } from "./host.ts";
-import { type Duration, type OpenOptions, resolveSettings } from "./options.ts";
+import { type OpenOptions, resolveSettings } from "./options.ts";
 import type { Status } from "./status.ts";
 import type { Change, KeyChange, WatchOptions } from "./watch.ts";
 import { systemWorld } from "./world.ts";

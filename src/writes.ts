@@ -3,6 +3,7 @@
  * applied is applied here at once, and replicates.
  */
 
+import { checkOptions, type Duration, parseDuration } from "./arguments.ts";
 import type { ElementList } from "./crdt/element-list.ts";
 import type { Entry, MemberEntry, Value } from "./crdt/entry.ts";
 import type { EventBody, NewEntry } from "./crdt/event.ts";
@@ -19,7 +20,6 @@ import {
 } from "./crdt/operations.ts";
 import { memberKey, sameValue, toKey, toValue } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
-import { checkOptions, type Duration, parseDuration } from "./options.ts";
 import { bounds, checkIndex } from "./reads.ts";
 import type { Store } from "./store/store.ts";
 import type { SetOptions, ValueInput } from "./tidemark.ts";

@@ -4,8 +4,9 @@
  * counts as not set, because compose files pass such. Nothing here connects or listens.
  */
 import { type Command, Option } from "commander";
+import type { Duration } from "../arguments.ts";
 import { TidemarkError } from "../errors.ts";
-import { type Duration, type OpenOptions, resolveSettings } from "../options.ts";
+import { type OpenOptions, resolveSettings } from "../options.ts";
 import { jwtAuthenticator } from "./nats-jwt.ts";
 
 export interface HttpPlace {

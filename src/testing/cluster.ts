@@ -3,8 +3,10 @@
  * built on Tidemark, and for our own. One seed is one run, message by message. The hosts are the real
  * ones; only the clocks, the random numbers and the network are not.
  */
+
+import type { Duration } from "../arguments.ts";
 import { TidemarkError } from "../errors.ts";
-import type { Duration, OpenOptions } from "../options.ts";
+import type { OpenOptions } from "../options.ts";
 import type { Tidemark } from "../tidemark.ts";
 import type { LinkFaults } from "../transport/memory-links.ts";
 import { VirtualCluster } from "./virtual-cluster.ts";

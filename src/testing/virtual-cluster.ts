@@ -2,9 +2,11 @@
  * The cluster behind `startCluster`, with what only our own simulation needs: it begins without hosts,
  * overrides settings that are no options, listens to hosts and to the network.
  */
+
+import { type Duration, parseDuration } from "../arguments.ts";
 import { TidemarkError } from "../errors.ts";
 import { createHost, type Host, type HostObserver } from "../host.ts";
-import { type Duration, parseDuration, resolveSettings, type Settings } from "../options.ts";
+import { resolveSettings, type Settings } from "../options.ts";
 import type { Tidemark } from "../tidemark.ts";
 import { type Delivery, MemoryNetwork } from "../transport/memory.ts";
 import type { Cluster, ClusterOptions, HostName } from "./cluster.ts";

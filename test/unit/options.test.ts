@@ -1,12 +1,6 @@
 import { describe, expect, it } from "vitest";
-import {
-  DEFAULTS,
-  defaultNode,
-  type OpenOptions,
-  parseDuration,
-  parseSize,
-  resolveSettings,
-} from "../../src/options.ts";
+import { parseDuration, parseSize } from "../../src/arguments.ts";
+import { DEFAULTS, defaultNode, type OpenOptions, resolveSettings } from "../../src/options.ts";
 
 const invalid = (message: RegExp) =>
   expect.objectContaining({

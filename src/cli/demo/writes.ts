@@ -2,7 +2,7 @@
  * The writes of the demo as data, so that they can be sent to a host process and applied to the model of what
  * must come of them alike.
  */
-import type { Duration } from "../../options.ts";
+import type { Duration } from "../../arguments.ts";
 import type { Tidemark } from "../../tidemark.ts";
 
 export type Write =
