@@ -23,8 +23,9 @@ export class Reads {
   }
 
   get(key: string): string | undefined {
+    const text = this.#store.readText(key);
+    if (text !== undefined) return text;
     const found = this.#store.read(key);
-    if (typeof found === "string") return found;
     if (found === undefined) return undefined;
     return toText(isView(found) ? asValue(stringView(key, found)) : found);
   }
@@ -92,8 +93,10 @@ export class Reads {
     let seen = 0;
     let bucket = cursor;
     while (bucket < BUCKETS && seen < count) {
-      for (const key of this.#store.shards.ofBucket(bucket).keysOfBucket(bucket)) {
+      const shard = this.#store.shards.ofBucket(bucket);
+      for (const slot of shard.slotsOf(bucket)) {
         seen++;
+        const key = shard.keyAt(slot)!;
         if (matches !== undefined && !matches(key)) continue;
         const found = this.type(key);
         if (found !== undefined && (type === undefined || found === type)) keys.push(key);

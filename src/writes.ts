@@ -63,7 +63,6 @@ export class Writes {
     this.#makeRoom([key]);
     const dot = this.#store.plainDot(key);
     if (dot !== undefined) this.#ports.writeValue(key, value, deadline, dot);
-    else if (this.#store.isAbsent(key)) this.#ports.writeValue(key, value, deadline, null);
     else this.#ports.write([this.#setBody(key, value, deadline)]);
     return true;
   }
@@ -326,8 +325,7 @@ export class Writes {
   #setBody(key: string, value: Value, deadline: number): EventBody {
     const add: NewEntry = { kind: "value", value, deadline, loaded: false };
     const dot = this.#store.plainDot(key);
-    if (dot !== undefined) return { key, removesUpTo: dot, add };
-    return this.#store.isAbsent(key) ? { key, add } : setValue(this.#see(key), add);
+    return dot === undefined ? setValue(this.#see(key), add) : { key, removesUpTo: dot, add };
   }
 
   #deadlineOf(key: string, options: SetOptions | undefined): number {

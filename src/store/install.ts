@@ -137,8 +137,10 @@ function applyPending(store: Store, item: PendingItem, merged: VersionVector): v
 function keysByBucket(store: Store): (string[] | undefined)[] {
   const keys: (string[] | undefined)[] = new Array(BUCKETS);
   for (const shard of store.shards.all()) {
-    for (const key of shard.keys()) {
-      const bucket = shard.bucketAt(shard.find(key));
+    for (let slot = 0; slot < shard.slots; slot++) {
+      const key = shard.keyAt(slot);
+      if (key === undefined) continue;
+      const bucket = shard.bucketAt(slot);
       const ofBucket = keys[bucket];
       if (ofBucket === undefined) keys[bucket] = [key];
       else ofBucket.push(key);

@@ -1,31 +1,30 @@
 /**
- * Spreads keys over shards by bucket. It begins with one shard, for which no hash is needed to find a key,
- * and halves a shard whenever it grows past about 64 thousand keys, so that no single Map ever rehashes
- * for long (extendible hashing, Fagin et al., 1979).
+ * Spreads keys over shards by bucket. It begins with one shard and halves a shard whenever it grows past about
+ * 64 thousand keys, so that no single table ever grows for long (extendible hashing, Fagin et al., 1979).
  */
 import { BUCKETS, bucketOf, hashKey } from "../crdt/digest.ts";
-import { Shard } from "./shard.ts";
+import { type Account, Shard } from "./shard.ts";
 
 /** Smaller shards are not worth compacting. */
 const COMPACT_FROM = 8_192;
 
 export class ShardMap {
-  static readonly splitAbove = 65_536;
+  /** An index finds so many slots (`key-index.ts`). */
+  static readonly splitAbove = 65_534;
 
   readonly #directory: Shard[];
+  readonly #account: Account = { size: 0, bytes: 0, hollow: 0 };
   #shards: Shard[];
 
   /** `weighs`: keeps account of bytes. */
   constructor(weighs: boolean) {
-    const first = new Shard(0, BUCKETS, weighs);
+    const first = new Shard(0, BUCKETS, weighs, this.#account);
     this.#shards = [first];
     this.#directory = new Array<Shard>(BUCKETS).fill(first);
   }
 
   get size(): number {
-    let size = 0;
-    for (const shard of this.#shards) size += shard.size;
-    return size;
+    return this.#account.size;
   }
 
   /** Number of slots, some of them free: what going round all of them takes. */
@@ -37,16 +36,12 @@ export class ShardMap {
 
   /** What all keys cost, in bytes; 0 where no account is kept. */
   get bytes(): number {
-    let bytes = 0;
-    for (const shard of this.#shards) bytes += shard.bytes;
-    return bytes;
+    return this.#account.bytes;
   }
 
   /** Keys that hold something no reader will ever see. */
   get hollow(): number {
-    let hollow = 0;
-    for (const shard of this.#shards) hollow += shard.hollow;
-    return hollow;
+    return this.#account.hollow;
   }
 
   /** Every shard, in the order of their buckets. */
@@ -54,9 +49,8 @@ export class ShardMap {
     return this.#shards;
   }
 
-  of(key: string): Shard {
-    if (this.#shards.length === 1) return this.#shards[0]!;
-    return this.#directory[bucketOf(hashKey(key))]!;
+  of(key: string, keyHash: number = hashKey(key)): Shard {
+    return this.#directory[bucketOf(keyHash)]!;
   }
 
   ofBucket(bucket: number): Shard {

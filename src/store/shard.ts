@@ -1,11 +1,13 @@
 /**
- * One owner of a range of buckets: a Map from key to slot, and parallel arrays by slot. A key that holds
- * one plain value lives entirely in the arrays (about 51 bytes besides key and value); anything else has
- * a `KeyState` in its slot. Shards exist because one Map that grows past a million keys stops the event
- * loop while it rehashes, and because a Map holds 2^24 keys at most.
+ * One owner of a range of buckets: an index from key to slot, and parallel arrays by slot. A key that
+ * holds one plain value lives entirely in the arrays (about 70 bytes besides key and value, its share of the index included); anything else has
+ * a `KeyState` in its slot. Shards exist because one table that grows past a million keys stops the event
+ * loop while it does.
  */
+import { BUCKETS, bucketOf, hashKey } from "../crdt/digest.ts";
 import type { Value, ValueEntry } from "../crdt/entry.ts";
 import type { KeyState } from "../crdt/key-state.ts";
+import { KeyIndex } from "./key-index.ts";
 import { SLOT_BYTES, stringBytes, valueBytes } from "./weight.ts";
 
 const LOADED = 1;
@@ -16,38 +18,67 @@ const HOLLOW = 8;
 /** How often the slot was read since eviction last looked, 0 to 3, in two bits. */
 const USE = 16;
 const USES = 48;
+/** A plain value that is text: known without a look at the value, which would be a cache miss. */
+const TEXT = 64;
+
+/**
+ * What a write touches of a slot lies together in half a cache line: two doubles, seq and stamp, and four
+ * 32-bit words, the hash of the key, the hash of a plain value's content (the digest needs it when the value
+ * goes), the origin, and what the slot costs in bytes.
+ */
+const DOUBLES = 4;
+const STAMP = 1;
+const WORDS = 2 * DOUBLES;
+const KEY_HASH = 4;
+const CONTENT_HASH = 5;
+const ORIGIN = 6;
+const WEIGHT = 7;
 
 const FIRST_CAPACITY = 64;
+/** Arrays grow by so much: three quarters of them are used at least, and copying them is quick. */
+const GROWTH = 1.25;
+/** Key hashes in a bucket. */
+const BUCKET_HASHES = 2 ** 32 / BUCKETS;
+
+/** What all shards of a store hold together. */
+export interface Account {
+  size: number;
+  /** What all keys cost, in bytes; 0 where that is not counted. */
+  bytes: number;
+  /** Slots that hold something no reader will ever see. */
+  hollow: number;
+}
 
 export class Shard {
   /** Buckets `[first, end)`. */
   readonly first: number;
   readonly end: number;
-  readonly #index = new Map<string, number>();
-  #capacity = FIRST_CAPACITY;
+  readonly #account: Account;
+  readonly #weighs: boolean;
+  readonly #index: KeyIndex;
+  #capacity: number;
   #used = 0;
-  #hollow = 0;
   readonly #free: number[] = [];
-  readonly #keys: (string | undefined)[] = [];
-  readonly #contents: (Value | KeyState | undefined)[] = [];
-  #flags = new Uint8Array(FIRST_CAPACITY);
-  #buckets = new Uint16Array(FIRST_CAPACITY);
-  #origins = new Uint32Array(FIRST_CAPACITY);
-  #seqs = new Float64Array(FIRST_CAPACITY);
-  #stamps = new Float64Array(FIRST_CAPACITY);
-  #deadlines = new Float64Array(FIRST_CAPACITY);
-  /** Of plain values: the digest needs it when the value goes, and reading the value then would be a cache miss. */
-  #contentHashes = new Int32Array(FIRST_CAPACITY);
+  /** By turns the key and the content of a slot, which are mostly wanted together. */
+  readonly #pairs: (string | Value | KeyState | undefined)[] = [];
+  #flags: Uint8Array;
+  #deadlines: Float64Array;
+  #doubles: Float64Array;
+  /** The same memory. */
+  #words: Int32Array;
 
-  /** By slot what it costs, in bytes; only kept where there is a bound in bytes. */
-  #weights: Uint32Array | undefined;
-  #bytes = 0;
-
-  /** `weighs`: keeps account of bytes. */
-  constructor(first: number, end: number, weighs: boolean) {
+  /** `weighs`: counts bytes. `capacity`: slots it has room for before it grows. */
+  constructor(first: number, end: number, weighs: boolean, account: Account, capacity = FIRST_CAPACITY) {
     this.first = first;
     this.end = end;
-    if (weighs) this.#weights = new Uint32Array(FIRST_CAPACITY);
+    this.#weighs = weighs;
+    this.#account = account;
+    this.#capacity = capacity;
+    this.#index = new KeyIndex(this, capacity, Math.log2(BUCKETS / (end - first)));
+    this.#flags = new Uint8Array(capacity);
+    this.#deadlines = new Float64Array(capacity);
+    this.#doubles = new Float64Array(DOUBLES * capacity);
+    this.#words = new Int32Array(this.#doubles.buffer);
   }
 
   /** Slots allocated, used or not: what the arrays cost. */
@@ -59,49 +90,46 @@ export class Shard {
     return this.#index.size;
   }
 
-  /** What its keys cost, in bytes; 0 where no account is kept. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** Slots that hold something no reader will ever see. */
-  get hollow(): number {
-    return this.#hollow;
-  }
-
   /** Slots are numbered below this; some may be free. */
   get slots(): number {
     return this.#used;
   }
 
-  find(key: string): number {
-    const slot = this.#index.get(key);
-    return slot === undefined ? -1 : slot;
+  /** The slot of a key, or -1. */
+  find(key: string, keyHash: number = hashKey(key)): number {
+    return this.#index.find(key, keyHash);
   }
 
   keyAt(slot: number): string | undefined {
-    return this.#keys[slot];
+    return this.#pairs[2 * slot] as string | undefined;
+  }
+
+  keyHashAt(slot: number): number {
+    return this.#words[WORDS * slot + KEY_HASH]!;
   }
 
   bucketAt(slot: number): number {
-    return this.#buckets[slot]!;
+    return bucketOf(this.keyHashAt(slot));
   }
 
   /** A new slot for a key that has none; its content must be set at once. */
-  allocate(key: string, bucket: number): number {
+  allocate(key: string, keyHash: number): number {
     const slot = this.#free.pop() ?? this.#used++;
     if (slot >= this.#capacity) this.#grow();
-    this.#index.set(key, slot);
-    this.#keys[slot] = key;
-    this.#buckets[slot] = bucket;
+    this.#pairs[2 * slot] = key;
+    this.#pairs[2 * slot + 1] = undefined;
+    this.#words[WORDS * slot + KEY_HASH] = keyHash;
     this.#flags[slot] = 0;
+    this.#index.add(key, keyHash, slot);
+    this.#account.size++;
     return slot;
   }
 
   release(slot: number): void {
-    this.#index.delete(this.#keys[slot]!);
-    this.#keys[slot] = undefined;
-    this.#contents[slot] = undefined;
+    this.#index.delete(this.keyAt(slot)!, this.keyHashAt(slot), slot);
+    this.#account.size--;
+    this.#pairs[2 * slot] = undefined;
+    this.#pairs[2 * slot + 1] = undefined;
     this.#deadlines[slot] = Number.POSITIVE_INFINITY;
     this.#setFlags(slot, 0);
     this.#weigh(slot, 0);
@@ -112,33 +140,37 @@ export class Shard {
     return (this.#flags[slot]! & STATE) !== 0;
   }
 
+  /** Whether the slot holds a plain value that is text. */
+  isText(slot: number): boolean {
+    return (this.#flags[slot]! & TEXT) !== 0;
+  }
+
   stateAt(slot: number): KeyState {
-    return this.#contents[slot] as KeyState;
+    return this.#pairs[2 * slot + 1] as KeyState;
   }
 
   /** `nextDeadline`: the earliest instant at which something on the key expires. */
   setState(slot: number, state: KeyState, nextDeadline: number): void {
-    this.#contents[slot] = state;
+    this.#pairs[2 * slot + 1] = state;
     this.#setFlags(slot, state.hollow ? STATE | HOLLOW : STATE);
-    if (this.#weights !== undefined)
-      this.#weigh(slot, SLOT_BYTES + stringBytes(this.#keys[slot]!) + state.bytes);
+    if (this.#weighs) this.#weigh(slot, SLOT_BYTES + stringBytes(this.keyAt(slot)!) + state.bytes);
     this.#deadlines[slot] = nextDeadline;
   }
 
   valueAt(slot: number): Value {
-    return this.#contents[slot] as Value;
+    return this.#pairs[2 * slot + 1] as Value;
   }
 
   originAt(slot: number): number {
-    return this.#origins[slot]!;
+    return this.#words[WORDS * slot + ORIGIN]!;
   }
 
   seqAt(slot: number): number {
-    return this.#seqs[slot]!;
+    return this.#doubles[DOUBLES * slot]!;
   }
 
   stampAt(slot: number): number {
-    return this.#stamps[slot]!;
+    return this.#doubles[DOUBLES * slot + STAMP]!;
   }
 
   /** Of a plain value its deadline, of anything else the earliest on the key. */
@@ -147,7 +179,7 @@ export class Shard {
   }
 
   contentHashAt(slot: number): number {
-    return this.#contentHashes[slot]!;
+    return this.#words[WORDS * slot + CONTENT_HASH]!;
   }
 
   loadedAt(slot: number): boolean {
@@ -164,16 +196,17 @@ export class Shard {
     loaded: boolean,
     contentHash: number,
   ): void {
-    this.#contents[slot] = value;
-    this.#contentHashes[slot] = contentHash;
-    this.#origins[slot] = origin;
-    this.#seqs[slot] = seq;
-    this.#stamps[slot] = stamp;
+    this.#pairs[2 * slot + 1] = value;
+    const double = DOUBLES * slot;
+    this.#doubles[double] = seq;
+    this.#doubles[double + STAMP] = stamp;
+    const word = WORDS * slot;
+    this.#words[word + CONTENT_HASH] = contentHash;
+    this.#words[word + ORIGIN] = origin;
     this.#deadlines[slot] = deadline;
-    this.#setFlags(slot, (loaded ? LOADED : 0) | (this.#flags[slot]! & USES));
-    if (this.#weights !== undefined) {
-      this.#weigh(slot, SLOT_BYTES + stringBytes(this.#keys[slot]!) + valueBytes(value));
-    }
+    const kind = (loaded ? LOADED : 0) | (typeof value === "string" ? TEXT : 0);
+    this.#setFlags(slot, kind | (this.#flags[slot]! & USES));
+    if (this.#weighs) this.#weigh(slot, SLOT_BYTES + stringBytes(this.keyAt(slot)!) + valueBytes(value));
   }
 
   /** Notes a read, for eviction. */
@@ -205,8 +238,11 @@ export class Shard {
     this.#flags[slot] = this.#flags[slot]! | EXPIRED;
   }
 
-  keys(): MapIterator<string> {
-    return this.#index.keys();
+  *keys(): Generator<string> {
+    for (let slot = 0; slot < this.#used; slot++) {
+      const key = this.keyAt(slot);
+      if (key !== undefined) yield key;
+    }
   }
 
   /** Occupied slots in the order of their buckets, and where each bucket begins in it. */
@@ -214,13 +250,13 @@ export class Shard {
     const range = this.end - this.first;
     const starts = new Uint32Array(range + 1);
     for (let slot = 0; slot < this.#used; slot++) {
-      if (this.#keys[slot] !== undefined) starts[this.#buckets[slot]! - this.first + 1]!++;
+      if (this.keyAt(slot) !== undefined) starts[this.bucketAt(slot) - this.first + 1]!++;
     }
     for (let i = 1; i <= range; i++) starts[i] = starts[i]! + starts[i - 1]!;
     const next = starts.slice();
     const slots = new Uint32Array(this.#index.size);
     for (let slot = 0; slot < this.#used; slot++) {
-      if (this.#keys[slot] !== undefined) slots[next[this.#buckets[slot]! - this.first]!++] = slot;
+      if (this.keyAt(slot) !== undefined) slots[next[this.bucketAt(slot) - this.first]!++] = slot;
     }
     return { slots, starts };
   }
@@ -232,85 +268,84 @@ export class Shard {
     for (let slot = 0; slot < this.#used; slot++) {
       const deadline = deadlines[slot]!;
       if (deadline < from || deadline > to) continue;
-      if (this.#keys[slot] === undefined || this.isState(slot)) continue;
-      if (this.#origins[slot] === origin && this.#seqs[slot]! <= upTo) found.push(slot);
+      if (this.keyAt(slot) === undefined || this.isState(slot)) continue;
+      if (this.originAt(slot) === origin && this.seqAt(slot) <= upTo) found.push(slot);
     }
     return found;
   }
 
-  /** Keys of one bucket. */
-  keysOfBucket(bucket: number): string[] {
-    const keys: string[] = [];
-    const buckets = this.#buckets;
-    for (let slot = 0; slot < this.#used; slot++) {
-      if (buckets[slot] !== bucket) continue;
-      const key = this.#keys[slot];
-      if (key !== undefined) keys.push(key);
-    }
-    return keys;
+  /** Slots of one bucket. */
+  slotsOf(bucket: number): number[] {
+    const first = bucket * BUCKET_HASHES;
+    return this.#index.within(first, first + BUCKET_HASHES - 1);
   }
 
   /** The same contents in arrays of the right size, after most of them went. */
   compacted(): Shard {
-    const compact = new Shard(this.first, this.end, this.#weights !== undefined);
-    for (let slot = 0; slot < this.#used; slot++) {
-      const key = this.#keys[slot];
-      if (key !== undefined) compact.#take(this, slot, key, this.#buckets[slot]!);
-    }
+    const compact = new Shard(this.first, this.end, this.#weighs, this.#leave(), roomFor(this.size));
+    for (let slot = 0; slot < this.#used; slot++) compact.#take(this, slot);
     return compact;
   }
 
   /** Two shards with the halves of this one's buckets and everything in them. */
   split(): [Shard, Shard] {
     const middle = (this.first + this.end) >> 1;
+    const account = this.#leave();
+    const room = roomFor(this.size / 2);
     const halves: [Shard, Shard] = [
-      new Shard(this.first, middle, this.#weights !== undefined),
-      new Shard(middle, this.end, this.#weights !== undefined),
+      new Shard(this.first, middle, this.#weighs, account, room),
+      new Shard(middle, this.end, this.#weighs, account, room),
     ];
-    for (let slot = 0; slot < this.#used; slot++) {
-      const key = this.#keys[slot];
-      if (key === undefined) continue;
-      const bucket = this.#buckets[slot]!;
-      halves[bucket < middle ? 0 : 1].#take(this, slot, key, bucket);
-    }
+    for (let slot = 0; slot < this.#used; slot++)
+      halves[this.bucketAt(slot) < middle ? 0 : 1].#take(this, slot);
     return halves;
   }
 
-  #take(from: Shard, slot: number, key: string, bucket: number): void {
-    const to = this.allocate(key, bucket);
-    this.#contents[to] = from.#contents[slot];
+  /** Takes what is here out of the account, before others take it over. */
+  #leave(): Account {
+    this.#account.size -= this.size;
+    for (let slot = 0; slot < this.#used; slot++) {
+      if ((this.#flags[slot]! & HOLLOW) !== 0) this.#account.hollow--;
+      this.#account.bytes -= this.#words[WORDS * slot + WEIGHT]!;
+    }
+    return this.#account;
+  }
+
+  #take(from: Shard, slot: number): void {
+    const key = from.keyAt(slot);
+    if (key === undefined) return;
+    const to = this.allocate(key, from.keyHashAt(slot));
+    this.#pairs[2 * to + 1] = from.#pairs[2 * slot + 1];
     this.#setFlags(to, from.#flags[slot]!);
-    this.#origins[to] = from.#origins[slot]!;
-    this.#seqs[to] = from.#seqs[slot]!;
-    this.#stamps[to] = from.#stamps[slot]!;
     this.#deadlines[to] = from.#deadlines[slot]!;
-    this.#contentHashes[to] = from.#contentHashes[slot]!;
-    if (from.#weights !== undefined) this.#weigh(to, from.#weights[slot]!);
+    for (let i = 0; i < WEIGHT; i++) this.#words[WORDS * to + i] = from.#words[WORDS * slot + i]!;
+    this.#weigh(to, from.#words[WORDS * slot + WEIGHT]!);
   }
 
   #setFlags(slot: number, flags: number): void {
     const before = this.#flags[slot]!;
-    if (((before ^ flags) & HOLLOW) !== 0) this.#hollow += (flags & HOLLOW) === 0 ? -1 : 1;
+    if (((before ^ flags) & HOLLOW) !== 0) this.#account.hollow += (flags & HOLLOW) === 0 ? -1 : 1;
     this.#flags[slot] = flags;
   }
 
   #weigh(slot: number, bytes: number): void {
-    if (this.#weights === undefined) return;
-    this.#bytes += bytes - this.#weights[slot]!;
-    this.#weights[slot] = bytes;
+    if (!this.#weighs) return;
+    this.#account.bytes += bytes - this.#words[WORDS * slot + WEIGHT]!;
+    this.#words[WORDS * slot + WEIGHT] = bytes;
   }
 
   #grow(): void {
-    this.#capacity *= 2;
-    if (this.#weights !== undefined) this.#weights = grown(this.#weights, new Uint32Array(this.#capacity));
+    this.#capacity = Math.ceil(this.#capacity * GROWTH);
     this.#flags = grown(this.#flags, new Uint8Array(this.#capacity));
-    this.#buckets = grown(this.#buckets, new Uint16Array(this.#capacity));
-    this.#origins = grown(this.#origins, new Uint32Array(this.#capacity));
-    this.#seqs = grown(this.#seqs, new Float64Array(this.#capacity));
-    this.#stamps = grown(this.#stamps, new Float64Array(this.#capacity));
     this.#deadlines = grown(this.#deadlines, new Float64Array(this.#capacity));
-    this.#contentHashes = grown(this.#contentHashes, new Int32Array(this.#capacity));
+    this.#doubles = grown(this.#doubles, new Float64Array(DOUBLES * this.#capacity));
+    this.#words = new Int32Array(this.#doubles.buffer);
   }
+}
+
+/** Slots for so many keys that may become some more. */
+function roomFor(keys: number): number {
+  return Math.max(FIRST_CAPACITY, Math.ceil(keys * GROWTH));
 }
 
 function grown<A extends { set(from: A): void }>(from: A, to: A): A {

@@ -5,7 +5,7 @@
  */
 import type { Origins } from "../causality/origins.ts";
 import { VersionVector } from "../causality/version-vector.ts";
-import { bucketOf, DigestTable, hashContent, hashKey, hashValue, hashValueContent } from "../crdt/digest.ts";
+import { DigestTable, hashContent, hashKey, hashValue, hashValueContent } from "../crdt/digest.ts";
 import type { Entry, Value } from "../crdt/entry.ts";
 import type { ReplicatedEvent } from "../crdt/event.ts";
 import { KeyState, type View } from "../crdt/key-state.ts";
@@ -90,8 +90,9 @@ export class Store {
    * values, and the clock is only read where there is a deadline.
    */
   read(key: string): Value | View | undefined {
-    const shard = this.shards.of(key);
-    const slot = shard.find(key);
+    const keyHash = hashKey(key);
+    const shard = this.shards.of(key, keyHash);
+    const slot = shard.find(key, keyHash);
     if (slot < 0) return undefined;
     if (this.bounds !== undefined) shard.touch(slot);
     const deadline = shard.deadlineAt(slot);
@@ -100,10 +101,23 @@ export class Store {
     return shard.valueAt(slot);
   }
 
+  /** As `read` of plain text, the hot path; `undefined` also where it is something else. */
+  readText(key: string): string | undefined {
+    const keyHash = hashKey(key);
+    const shard = this.shards.of(key, keyHash);
+    const slot = shard.find(key, keyHash);
+    if (slot < 0 || !shard.isText(slot)) return undefined;
+    const deadline = shard.deadlineAt(slot);
+    if (deadline !== NEVER && deadline <= this.now()) return undefined;
+    if (this.bounds !== undefined) shard.touch(slot);
+    return shard.valueAt(slot) as string;
+  }
+
   /** As `read`, always as a view. */
   view(key: string): View | undefined {
-    const shard = this.shards.of(key);
-    const slot = shard.find(key);
+    const keyHash = hashKey(key);
+    const shard = this.shards.of(key, keyHash);
+    const slot = shard.find(key, keyHash);
     if (slot < 0) return undefined;
     if (shard.isState(slot)) return shard.stateAt(slot).view(this.now());
     const deadline = shard.deadlineAt(slot);
@@ -113,17 +127,22 @@ export class Store {
 
   /** All that is stored under a key, hidden and expired entries included; a copy for plain values. */
   state(key: string): KeyState | undefined {
-    const shard = this.shards.of(key);
-    const slot = shard.find(key);
+    const keyHash = hashKey(key);
+    const shard = this.shards.of(key, keyHash);
+    const slot = shard.find(key, keyHash);
     return slot < 0 ? undefined : this.#stateAt(shard, slot);
   }
 
-  /** For a plain value the dot a replacing write has to name, without building a state. */
-  plainDot(key: string): number[] | undefined {
-    const shard = this.shards.of(key);
-    const slot = shard.find(key);
-    if (slot < 0 || shard.isState(slot)) return undefined;
-    return [shard.originAt(slot), shard.seqAt(slot)];
+  /**
+   * The dot that a value written to the key has to name, without building a state: `null` if there is
+   * nothing, `undefined` if what is there is no plain value.
+   */
+  plainDot(key: string): number[] | null | undefined {
+    const keyHash = hashKey(key);
+    const shard = this.shards.of(key, keyHash);
+    const slot = shard.find(key, keyHash);
+    if (slot < 0) return null;
+    return shard.isState(slot) ? undefined : [shard.originAt(slot), shard.seqAt(slot)];
   }
 
   /** Whether nothing is stored under a key. */
@@ -200,7 +219,7 @@ export class Store {
     const key = shard.keyAt(slot)!;
     const watched = this.#watched(key) || this.listener.countingOut();
     const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
-    this.#togglePlain(shard, slot, hashKey(key));
+    this.#togglePlain(shard, slot, shard.keyHashAt(slot));
     shard.release(slot);
     if (watched) this.#tell(changeBetween(before, NOTHING_SEEN, key, 0, 0, "evict"));
   }
@@ -208,7 +227,7 @@ export class Store {
   /** Removes a plain value, as an event that names it does. */
   releasePlain(shard: Shard, slot: number, origin: number, stamp: number): void {
     const key = shard.keyAt(slot)!;
-    const keyHash = hashKey(key);
+    const keyHash = shard.keyHashAt(slot);
     const watched = this.#watched(key);
     const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
     for (const session of this.sessions) session.entryRemoved(key, keyHash, plainEntry(shard, slot));
@@ -234,8 +253,8 @@ export class Store {
     if (add !== null && add.kind !== "value") return false;
     if (this.pending.size > 0) return false;
     const keyHash = hashKey(key);
-    const shard = this.shards.ofBucket(bucketOf(keyHash));
-    let slot = shard.find(key);
+    const shard = this.shards.of(key, keyHash);
+    let slot = shard.find(key, keyHash);
     if (slot >= 0 && shard.isState(slot)) return false;
     let replaces = slot < 0;
     if (removesUpTo !== null) {
@@ -308,8 +327,8 @@ export class Store {
 
   #mutate(key: string, delta: EntryDelta | null, mutate: (target: Target) => void): KeyState {
     const keyHash = hashKey(key);
-    let shard = this.shards.of(key);
-    let slot = shard.find(key);
+    let shard = this.shards.of(key, keyHash);
+    let slot = shard.find(key, keyHash);
     const state = slot < 0 ? new KeyState(this.origins) : this.#stateAt(shard, slot);
     mutate({ key, keyHash, state, delta });
     if (state.deadlines.length > 0 || state.values.length > 0) state.toldAt = Math.max(0, this.now());
@@ -346,7 +365,7 @@ export class Store {
 
   #allocate(shard: Shard, key: string, keyHash: number): number {
     this.bounds?.added(key);
-    return shard.allocate(key, bucketOf(keyHash));
+    return shard.allocate(key, keyHash);
   }
 
   #stateAt(shard: Shard, slot: number): KeyState {
@@ -360,8 +379,9 @@ export class Store {
   #watched(key: string): boolean {
     const watching = this.listener.watching(key);
     if (!watching && !this.listener.countingOut()) return false;
-    const shard = this.shards.of(key);
-    const slot = shard.find(key);
+    const keyHash = hashKey(key);
+    const shard = this.shards.of(key, keyHash);
+    const slot = shard.find(key, keyHash);
     if (slot >= 0) tellExpiredKey(this, shard, slot, this.now());
     return watching;
   }
