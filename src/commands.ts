@@ -6,18 +6,33 @@
 import { checkOptions, type Duration } from "./arguments.ts";
 import type { Value } from "./crdt/entry.ts";
 import { toValue } from "./crdt/values.ts";
+import type { Moves } from "./moves.ts";
 import type { Reads } from "./reads.ts";
-import type { KeysOptions, KeyType, SetOptions, ValueInput } from "./tidemark.ts";
+import type {
+  KeysOptions,
+  KeyType,
+  ListEnd,
+  MoveOptions,
+  SetOptions,
+  StoreOptions,
+  ValueInput,
+} from "./tidemark.ts";
 import type { Writes } from "./writes.ts";
 
 export class Commands {
   #reads!: Reads;
   #writes!: Writes;
+  #moves!: Moves;
 
   /** To be called once, before any command. */
-  protected serve(reads: Reads, writes: Writes): void {
+  protected serve(reads: Reads, writes: Writes, moves: Moves): void {
     this.#reads = reads;
     this.#writes = writes;
+    this.#moves = moves;
+  }
+
+  now(): number {
+    return this.#reads.now();
   }
 
   get size(): number {
@@ -30,6 +45,10 @@ export class Commands {
 
   getBytes(key: string): Uint8Array | undefined {
     return this.#reads.getBytes(key);
+  }
+
+  getValue(key: string): Value | undefined {
+    return this.#reads.value(key);
   }
 
   set(key: string, value: ValueInput, options?: SetOptions): boolean {
@@ -59,8 +78,16 @@ export class Commands {
     return this.#reads.ttl(key);
   }
 
+  expiresAt(key: string): number | undefined {
+    return this.#reads.expiresAt(key);
+  }
+
   expire(key: string, ttl: Duration): boolean {
     return this.#writes.expire(key, ttl);
+  }
+
+  expireAt(key: string, at: number): boolean {
+    return this.#writes.expireAt(key, at);
   }
 
   persist(key: string): boolean {
@@ -69,6 +96,16 @@ export class Commands {
 
   delete(...keys: string[]): number {
     return this.#writes.delete(keys);
+  }
+
+  rename(from: string, to: string, options?: MoveOptions): boolean {
+    checkOptions(options, ["onlyIf"], "rename");
+    return this.#moves.rename(from, to, options);
+  }
+
+  copy(from: string, to: string, options?: MoveOptions): boolean {
+    checkOptions(options, ["onlyIf"], "copy");
+    return this.#moves.copy(from, to, options);
   }
 
   clear(options?: { prefix?: string }): void {
@@ -84,6 +121,10 @@ export class Commands {
   scan(cursor: number, options?: { match?: string; count?: number; type?: KeyType }) {
     checkOptions(options, ["match", "count", "type"], "scan");
     return this.#reads.scan(cursor, options);
+  }
+
+  randomKey(): string | undefined {
+    return this.#reads.randomKey();
   }
 
   entries(): IterableIterator<[key: string, value: Value | Value[]]> {
@@ -104,6 +145,24 @@ export class Commands {
 
   setHas(key: string, member: ValueInput): boolean {
     return this.#reads.setHas(key, toValue(member, Number.POSITIVE_INFINITY));
+  }
+
+  setMove(from: string, to: string, member: ValueInput): boolean {
+    return this.#moves.setMove(from, to, member);
+  }
+
+  setStore(key: string, members: Iterable<ValueInput>, options?: StoreOptions): number {
+    checkOptions(options, ["expiresAt"], "setStore");
+    return this.#moves.store(key, "set", members, options);
+  }
+
+  setRandom(key: string, count: number): Value[] {
+    return this.#reads.setRandom(key, count);
+  }
+
+  setScan(key: string, cursor: number, options?: { match?: string; count?: number }) {
+    checkOptions(options, ["match", "count"], "setScan");
+    return this.#reads.setScan(key, cursor, options);
   }
 
   setSize(key: string): number {
@@ -150,6 +209,16 @@ export class Commands {
     return this.#writes.listSet(key, index, value);
   }
 
+  listMove(from: string, to: string, options: { from: ListEnd; to: ListEnd }): Value | undefined {
+    checkOptions(options, ["from", "to"], "listMove");
+    return this.#moves.listMove(from, to, options);
+  }
+
+  listStore(key: string, values: Iterable<ValueInput>, options?: StoreOptions): number {
+    checkOptions(options, ["expiresAt"], "listStore");
+    return this.#moves.store(key, "list", values, options);
+  }
+
   listTrim(key: string, start: number, stop: number): void {
     this.#writes.listTrim(key, start, stop);
   }
@@ -164,5 +233,14 @@ export class Commands {
 
   listLength(key: string): number {
     return this.#reads.listLength(key);
+  }
+
+  listPositions(
+    key: string,
+    value: ValueInput,
+    options?: { rank?: number; count?: number; limit?: number },
+  ): number[] {
+    checkOptions(options, ["rank", "count", "limit"], "listPositions");
+    return this.#reads.listPositions(key, toValue(value, Number.POSITIVE_INFINITY), options);
   }
 }

@@ -17,6 +17,7 @@ import { type Inspection, inspect } from "./inspection.ts";
 export type { InspectedCell, InspectedEntry, Inspection } from "./inspection.ts";
 
 import { checkOptions } from "./arguments.ts";
+import { Moves } from "./moves.ts";
 import type { Settings } from "./options.ts";
 import { presentKeys } from "./present-keys.ts";
 import { Reads } from "./reads.ts";
@@ -34,6 +35,7 @@ import type { ReplicatedOptions, Tidemark, Token, WaitOptions } from "./tidemark
 import type { Transport } from "./transport/transport.ts";
 import { type Change, createWatchHub, type KeyChange, type WatchOptions } from "./watch.ts";
 import type { World } from "./world.ts";
+import type { WritePorts } from "./write-ports.ts";
 import { Writes } from "./writes.ts";
 
 /** Hears of every event this host makes, in order; for tests and recorders. */
@@ -122,20 +124,17 @@ class TidemarkHost extends Commands implements Host {
     });
     this.#expiry = new Expiry(this.#store);
     this.#replica = replicaOf(this.#store, this.#clock, settings);
-    this.#reads = new Reads(this.#store);
-    this.serve(
-      this.#reads,
-      new Writes({
-        store: this.#store,
-        writable: () => this.#checkWritable(),
-        write: (bodies) => this.#write(bodies),
-        writeValue: (key, value, deadline, removesUpTo) =>
-          this.#writeValue(key, value, deadline, removesUpTo),
-        now: () => this.#fleet.now(),
-        stamp: () => this.#clock.tick(),
-        limits: settings,
-      }),
-    );
+    this.#reads = new Reads(this.#store, () => world.random());
+    const ports: WritePorts = {
+      store: this.#store,
+      writable: () => this.#checkWritable(),
+      write: (bodies) => this.#write(bodies),
+      writeValue: (key, value, deadline, removesUpTo) => this.#writeValue(key, value, deadline, removesUpTo),
+      now: () => this.#fleet.now(),
+      stamp: () => this.#clock.tick(),
+      limits: settings,
+    };
+    this.serve(this.#reads, new Writes(ports), new Moves(ports));
     if (transport !== undefined) {
       this.#replicator = new Replicator({
         self: { node: this.node, incarnation: this.incarnation },

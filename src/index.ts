@@ -8,9 +8,12 @@ export type { HostState, PeerStatus, Status, StatusCounts } from "./status.ts";
 export {
   type KeysOptions,
   type KeyType,
+  type ListEnd,
+  type MoveOptions,
   open,
   type ReplicatedOptions,
   type SetOptions,
+  type StoreOptions,
   type Tidemark,
   type Token,
   type ValueInput,

@@ -1,21 +1,37 @@
 /** Reading: synchronous, local, from what the store shows now. */
-import { BUCKETS } from "./crdt/digest.ts";
+import { BUCKETS, hashKey } from "./crdt/digest.ts";
 import type { Value } from "./crdt/entry.ts";
 import { compileGlob } from "./crdt/glob.ts";
 import type { View } from "./crdt/key-state.ts";
-import { memberKey, toBytes, toText } from "./crdt/values.ts";
+import { memberKey, sameValue, toBytes, toText } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
 import { asValue } from "./store/changes.ts";
+import type { Shard } from "./store/shard.ts";
 import type { Store } from "./store/store.ts";
 import type { KeysOptions, KeyType } from "./tidemark.ts";
 
 const DEFAULT_COUNT = 10;
+/** Of the hashes that members are scanned by. */
+const MAX_HASH = 0xffff_ffff;
+/** Sets up to this size are scanned in one step. */
+const SMALL_SET = 128;
+const MOST_SET_STEPS = 64;
+/** At least one slot in eight is used as a rule; then this many attempts all but always find a key. */
+const RANDOM_ATTEMPTS = 100;
 
 export class Reads {
   readonly #store: Store;
 
-  constructor(store: Store) {
+  readonly #random: () => number;
+
+  /** `random`: uniform in [0, 1). */
+  constructor(store: Store, random: () => number) {
     this.#store = store;
+    this.#random = random;
+  }
+
+  now(): number {
+    return this.#store.now();
   }
 
   get size(): number {
@@ -60,6 +76,27 @@ export class Reads {
       : Math.max(0, Math.ceil(view.deadline - this.#store.now()));
   }
 
+  expiresAt(key: string): number | undefined {
+    return this.#store.view(key)?.deadline;
+  }
+
+  /** Tries slots at random; where nearly all are free or hidden it goes on from the last one tried. */
+  randomKey(): string | undefined {
+    const shards = this.#store.shards.all();
+    let place = 0;
+    for (let attempt = 0; attempt < RANDOM_ATTEMPTS; attempt++) {
+      place = Math.floor(this.#random() * this.#store.shards.slots);
+      const key = keyAtPlace(shards, place);
+      if (key !== undefined && this.has(key)) return key;
+    }
+    const { slots } = this.#store.shards;
+    for (let step = 1; step <= slots; step++) {
+      const key = keyAtPlace(shards, (place + step) % slots);
+      if (key !== undefined && this.has(key)) return key;
+    }
+    return undefined;
+  }
+
   *keys({ prefix = "", match, type }: KeysOptions = {}): Generator<string> {
     if (typeof prefix !== "string") throw new TidemarkError("INVALID_ARGUMENT", "prefix takes a string");
     checkType(type);
@@ -84,9 +121,7 @@ export class Reads {
         `cursor takes 0 or what the last scan returned, not ${cursor}`,
       );
     }
-    if (!Number.isInteger(count) || count < 1) {
-      throw new TidemarkError("INVALID_ARGUMENT", `count takes a whole number from 1, not ${count}`);
-    }
+    checkCount(count);
     checkType(type);
     const matches = match === undefined ? undefined : compileGlob(match);
     const keys: string[] = [];
@@ -120,6 +155,60 @@ export class Reads {
     const view = this.collection(key, "set");
     if (view !== undefined) for (const same of view.state.members!.values()) members.push(same[0]!.value);
     return members;
+  }
+
+  /** Distinct members drawn at random: by Floyd's method which ones, then one walk to them. */
+  setRandom(key: string, count: number): Value[] {
+    if (!Number.isInteger(count) || count < 0)
+      throw new TidemarkError("INVALID_ARGUMENT", `count takes a whole number from 0, not ${count}`);
+    const members = this.collection(key, "set")?.state.members;
+    if (members === undefined || members === null || count === 0) return [];
+    const { size } = members;
+    if (count >= size) return this.setMembers(key);
+    const chosen = new Set<number>();
+    for (let last = size - count; last < size; last++) {
+      const drawn = Math.floor(this.#random() * (last + 1));
+      chosen.add(chosen.has(drawn) ? last : drawn);
+    }
+    const values: Value[] = [];
+    let index = 0;
+    for (const same of members.values()) {
+      if (chosen.has(index++)) values.push(same[0]!.value);
+      if (values.length === count) break;
+    }
+    return values;
+  }
+
+  /**
+   * The cursor is a place among the hashes of members, so that it needs no memory of its own and holds while
+   * the set changes. A step takes the part of the hashes that holds about `count` members, at least 1/64: a
+   * step walks the whole set, and more of them would cost more than they save.
+   */
+  setScan(
+    key: string,
+    cursor: number,
+    { match, count = DEFAULT_COUNT }: { match?: string; count?: number } = {},
+  ): { cursor: number; members: Value[] } {
+    if (!Number.isInteger(cursor) || cursor < 0 || cursor > MAX_HASH) {
+      throw new TidemarkError(
+        "INVALID_ARGUMENT",
+        `cursor takes 0 or what the last setScan returned, not ${cursor}`,
+      );
+    }
+    checkCount(count);
+    const matches = match === undefined ? undefined : compileGlob(match);
+    const members = this.collection(key, "set")?.state.members;
+    if (members === undefined || members === null) return { cursor: 0, members: [] };
+    const part = Math.min(1, Math.max(count / members.size, 1 / MOST_SET_STEPS));
+    const end = members.size <= SMALL_SET ? MAX_HASH + 1 : cursor + Math.ceil(part * (MAX_HASH + 1));
+    const found: Value[] = [];
+    for (const [member, same] of members) {
+      const hash = hashKey(member) >>> 0;
+      if (hash < cursor || hash >= end) continue;
+      const { value } = same[0]!;
+      if (matches === undefined || matches(asText(value))) found.push(value);
+    }
+    return { cursor: end > MAX_HASH ? 0 : end, members: found };
   }
 
   setHas(key: string, member: Value): boolean {
@@ -161,6 +250,31 @@ export class Reads {
     return values;
   }
 
+  listPositions(
+    key: string,
+    value: Value,
+    options: { rank?: number; count?: number; limit?: number } = {},
+  ): number[] {
+    const { rank = 1, count = 1, limit = 0 } = options;
+    for (const number of [rank, count, limit]) checkIndex(number);
+    if (rank === 0 || count < 0 || limit < 0) {
+      throw new TidemarkError("INVALID_ARGUMENT", "rank is not 0, count and limit are 0 or more");
+    }
+    const elements = this.collection(key, "list")?.state.elements;
+    const positions: number[] = [];
+    if (elements === undefined || elements === null) return positions;
+    const steps = limit === 0 ? elements.length : Math.min(limit, elements.length);
+    let toSkip = Math.abs(rank) - 1;
+    for (let step = 0; step < steps; step++) {
+      const index = rank > 0 ? step : elements.length - 1 - step;
+      if (!sameValue(elements.at(index)!.value, value)) continue;
+      if (toSkip-- > 0) continue;
+      positions.push(index);
+      if (positions.length === count) break;
+    }
+    return positions;
+  }
+
   /** The view of a set or list, `undefined` when absent; throws `WRONG_TYPE`. */
   collection(key: string, type: "set" | "list"): (View & { type: "set" | "list" }) | undefined {
     const found = this.#store.read(key);
@@ -176,6 +290,25 @@ export function bounds(start: number, stop: number, length: number): [from: numb
   const from = start < 0 ? Math.max(0, length + start) : start;
   const to = stop < 0 ? length + stop : Math.min(stop, length - 1);
   return [from, to];
+}
+
+function keyAtPlace(shards: readonly Shard[], place: number): string | undefined {
+  let slot = place;
+  for (const shard of shards) {
+    if (slot < shard.slots) return shard.keyAt(slot);
+    slot -= shard.slots;
+  }
+  return undefined;
+}
+
+/** What a glob is held against; bytes that are no text as characters, each its own. */
+function asText(value: Value): string {
+  return typeof value === "string" ? value : Buffer.from(value).toString("latin1");
+}
+
+function checkCount(count: number): void {
+  if (Number.isInteger(count) && count >= 1) return;
+  throw new TidemarkError("INVALID_ARGUMENT", `count takes a whole number from 1, not ${count}`);
 }
 
 function checkType(type: KeyType | undefined): void {

@@ -19,11 +19,28 @@ export type KeyType = "string" | "set" | "list";
 export interface SetOptions {
   /** Time to live; without it the key's default applies. Not together with `keepTtl`. */
   ttl?: Duration;
+  /**
+   * When it expires, fleet time in milliseconds since 1970 (see `now`); a time that has passed removes the
+   * key. Instead of `ttl`; `Infinity` for never.
+   */
+  expiresAt?: number;
   /** Keep the deadline the key has. */
   keepTtl?: boolean;
   /** Write only if the key is absent or present on this host; not atomic across hosts. */
   onlyIf?: "absent" | "present";
 }
+
+export interface MoveOptions {
+  /** Only if there is nothing under the new name on this host; not atomic across hosts. */
+  onlyIf?: "absent";
+}
+
+export interface StoreOptions {
+  /** When it expires, as `Tidemark.now` counts. Default: as any new key. */
+  expiresAt?: number;
+}
+
+export type ListEnd = "head" | "tail";
 
 export interface WaitOptions {
   /** Milliseconds or `"2s"`. */
@@ -63,6 +80,8 @@ export interface Tidemark extends AsyncDisposable {
   readonly node: string;
   /** The id of this start of the host; new every time. */
   readonly incarnation: string;
+  /** Fleet time, milliseconds since 1970: what deadlines are compared with, the same on every host. */
+  now(): number;
   /** Number of keys; one that has expired counts until it is removed, some seconds later. */
   readonly size: number;
 
@@ -74,6 +93,8 @@ export interface Tidemark extends AsyncDisposable {
   get(key: string): string | undefined;
   /** Bytes of a string or counter, whatever they are; `undefined` if absent. Throws `WRONG_TYPE`. */
   getBytes(key: string): Uint8Array | undefined;
+  /** Text of a string or counter, or its bytes where they are no UTF-8; `undefined` if absent. Throws `WRONG_TYPE`. */
+  getValue(key: string): Value | undefined;
   /** Replaces whatever the key holds. False if `onlyIf` prevented it. Throws `VALUE_TOO_LARGE`. */
   set(key: string, value: ValueInput, options?: SetOptions): boolean;
   /** Several at once, visible together on every host as long as they fit 512 KiB. */
@@ -90,12 +111,23 @@ export interface Tidemark extends AsyncDisposable {
   type(key: string): KeyType | undefined;
   /** Milliseconds left, `Infinity` without a deadline, `undefined` when absent. */
   ttl(key: string): number | undefined;
+  /** When it expires, as `now` counts: milliseconds since 1970; `Infinity` for never, `undefined` when absent. */
+  expiresAt(key: string): number | undefined;
   /** Sets the time left; false when absent. Concurrent calls: the longest wins. */
   expire(key: string, ttl: Duration): boolean;
+  /** As `expire`, until a moment that `now` would tell; one that has passed removes the key. */
+  expireAt(key: string, at: number): boolean;
   /** Takes the deadline away; false when absent or without one. */
   persist(key: string): boolean;
   /** Returns how many there were. */
   delete(...keys: string[]): number;
+  /**
+   * Gives what a key holds, and its deadline, another name, replacing what is there unless `onlyIf` prevents
+   * it: then, and when `from` is absent, false. A counter arrives as a string, which counts on.
+   */
+  rename(from: string, to: string, options?: MoveOptions): boolean;
+  /** As `rename`, and `from` stays. */
+  copy(from: string, to: string, options?: MoveOptions): boolean;
   /** Removes every key (with a prefix: under it) that this host has seen, here and elsewhere. */
   clear(options?: { prefix?: string }): void;
   keys(options?: KeysOptions): IterableIterator<string>;
@@ -107,6 +139,8 @@ export interface Tidemark extends AsyncDisposable {
     cursor: number,
     options?: { match?: string; count?: number; type?: KeyType },
   ): { cursor: number; keys: string[] };
+  /** Some key, drawn at random; `undefined` where there is none. */
+  randomKey(): string | undefined;
   /** Every string and counter with its text or bytes; sets and lists as arrays. */
   entries(): IterableIterator<[key: string, value: Value | Value[]]>;
 
@@ -118,6 +152,18 @@ export interface Tidemark extends AsyncDisposable {
   /** In no particular order; empty when absent. Bytes that are not UTF-8 come as a Uint8Array. */
   setMembers(key: string): Value[];
   setHas(key: string, member: ValueInput): boolean;
+  /** Takes a member from one set to another; false when it was not there. */
+  setMove(from: string, to: string, member: ValueInput): boolean;
+  /** Replaces whatever a key holds by a set of these; without any the key is deleted. How many there are. */
+  setStore(key: string, members: Iterable<ValueInput>, options?: StoreOptions): number;
+  /** Different members drawn at random, at most `count`. */
+  setRandom(key: string, count: number): Value[];
+  /** One step of an iteration over a set, as `scan`: begin with 0, go on until it is 0 again. */
+  setScan(
+    key: string,
+    cursor: number,
+    options?: { match?: string; count?: number },
+  ): { cursor: number; members: Value[] };
   setSize(key: string): number;
   setUnion(...keys: string[]): Value[];
   setIntersection(...keys: string[]): Value[];
@@ -137,6 +183,10 @@ export interface Tidemark extends AsyncDisposable {
   listInsert(key: string, where: "before" | "after", pivot: ValueInput, value: ValueInput): number;
   /** Replaces the element at an index (negative from the end); false if there is none. */
   listSet(key: string, index: number, value: ValueInput): boolean;
+  /** Takes the element at one end of a list to an end of another, or of the same; `undefined` when absent. */
+  listMove(from: string, to: string, options: { from: ListEnd; to: ListEnd }): Value | undefined;
+  /** Replaces whatever a key holds by a list of these; without any the key is deleted. How many there are. */
+  listStore(key: string, values: Iterable<ValueInput>, options?: StoreOptions): number;
   /** Keeps the elements from `start` to `stop` inclusive, as in Redis. */
   listTrim(key: string, start: number, stop: number): void;
   /** Removes all elements; how many there were. */
@@ -144,6 +194,15 @@ export interface Tidemark extends AsyncDisposable {
   /** Elements from `start` to `stop` inclusive, negative from the end. Default: all. */
   listRange(key: string, start?: number, stop?: number): Value[];
   listLength(key: string): number;
+  /**
+   * Indexes of equal elements: at most `count` (default 1, 0 for all) beginning with the `rank`th (1 is the
+   * first, -1 the last and then towards the head), looking at `limit` elements at most (0 for all).
+   */
+  listPositions(
+    key: string,
+    value: ValueInput,
+    options?: { rank?: number; count?: number; limit?: number },
+  ): number[];
 
   // Replication
   /** Resolves when caught up with the hosts that were there. Rejects `TIMEOUT` (default 30 s), `FENCED`, `CLOSED`. */

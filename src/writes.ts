@@ -18,31 +18,23 @@ import {
   setDeadline,
   setValue,
 } from "./crdt/operations.ts";
-import { memberKey, sameValue, toKey, toValue } from "./crdt/values.ts";
+import { sameValue, toKey, toValue } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
 import { bounds, checkIndex } from "./reads.ts";
 import type { Store } from "./store/store.ts";
 import type { SetOptions, ValueInput } from "./tidemark.ts";
+import {
+  beyond,
+  checkedDeadline,
+  distinct,
+  makeRoom,
+  newDeadline,
+  see,
+  type WritePorts,
+} from "./write-ports.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
-const SET_OPTIONS = ["ttl", "keepTtl", "onlyIf"];
-/** The host's own origin index. */
-const SELF = 0;
-
-export interface WritePorts {
-  readonly store: Store;
-  /** Throws unless the host takes writes now. */
-  writable(): void;
-  /** Applies the events of one command, in order, and hands them on. */
-  write(bodies: readonly EventBody[]): void;
-  /** As `write` for one plain value. */
-  writeValue(key: string, value: Value, deadline: number, removesUpTo: readonly number[] | null): void;
-  /** Fleet time, milliseconds since 1970. */
-  now(): number;
-  /** A fresh hybrid logical clock stamp. */
-  stamp(): number;
-  readonly limits: { readonly maxKeyBytes: number; readonly maxValueBytes: number; readonly ttlMs: number };
-}
+const SET_OPTIONS = ["ttl", "expiresAt", "keepTtl", "onlyIf"];
 
 export class Writes {
   readonly #ports: WritePorts;
@@ -60,6 +52,10 @@ export class Writes {
     const deadline = this.#deadlineOf(key, options);
     this.#ports.writable();
     if (options?.onlyIf !== undefined && !this.#allows(key, options.onlyIf)) return false;
+    if (options?.expiresAt !== undefined && deadline <= this.#ports.now()) {
+      this.#deleteSeen([key]);
+      return true;
+    }
     this.#makeRoom([key]);
     const dot = this.#store.plainDot(key);
     if (dot !== undefined) this.#ports.writeValue(key, value, deadline, dot);
@@ -120,6 +116,16 @@ export class Writes {
     return true;
   }
 
+  expireAt(givenKey: string, at: number): boolean {
+    const key = this.#key(givenKey);
+    const deadline = checkedDeadline(at);
+    this.#ports.writable();
+    const seen = this.#see(key);
+    if (seen.view === undefined) return false;
+    this.#ports.write(deadline <= seen.now ? [deleteKey(seen)] : setDeadline(seen, deadline));
+    return true;
+  }
+
   persist(givenKey: string): boolean {
     const key = this.#key(givenKey);
     this.#ports.writable();
@@ -132,6 +138,10 @@ export class Writes {
   delete(givenKeys: readonly string[]): number {
     const keys = givenKeys.map((key) => this.#key(key));
     this.#ports.writable();
+    return this.#deleteSeen(keys);
+  }
+
+  #deleteSeen(keys: readonly string[]): number {
     const bodies: EventBody[] = [];
     for (const key of new Set(keys)) {
       const seen = this.#see(key);
@@ -199,7 +209,7 @@ export class Writes {
     const length = elements?.length ?? 0;
     if (values.length === 0) return length;
     this.#makeRoom([key]);
-    const start = this.#beyond(elements, end);
+    const start = beyond(this.#ports, elements, end);
     const additions = values.map((value, index) => {
       const position = end === "tail" ? start + index : -(start + index);
       return { entry: { kind: "element", position, fraction: "", value } as NewEntry, replaces: [] };
@@ -292,14 +302,8 @@ export class Writes {
     return length;
   }
 
-  /** How far from the middle an element must stand to be the outermost: the clock keeps hosts apart. */
-  #beyond(elements: ElementList | null, end: "head" | "tail"): number {
-    const outermost = elements?.at(end === "tail" ? elements.length - 1 : 0)?.position ?? 0;
-    return Math.max(this.#ports.stamp(), Math.abs(outermost) + 1);
-  }
-
   #elementAtEnd(elements: ElementList, end: "head" | "tail", value: Value): NewEntry {
-    const distance = this.#beyond(elements, end);
+    const distance = beyond(this.#ports, elements, end);
     return { kind: "element", position: end === "tail" ? distance : -distance, fraction: "", value };
   }
 
@@ -317,9 +321,7 @@ export class Writes {
   }
 
   #see(key: string): Seen {
-    const state = this.#store.state(key);
-    const now = this.#ports.now();
-    return { key, state, view: state?.view(now), now, self: SELF, newDeadline: this.#newDeadline() };
+    return see(this.#ports, key);
   }
 
   #setBody(key: string, value: Value, deadline: number): EventBody {
@@ -329,16 +331,19 @@ export class Writes {
   }
 
   #deadlineOf(key: string, options: SetOptions | undefined): number {
-    if (options?.keepTtl) {
-      if (options.ttl !== undefined) {
-        throw new TidemarkError(
-          "INVALID_ARGUMENT",
-          "give either ttl or keepTtl: one sets the deadline, one keeps it",
-        );
-      }
+    if (options === undefined) return this.#newDeadline();
+    const { ttl, keepTtl, expiresAt } = options;
+    if (Number(ttl !== undefined) + Number(Boolean(keepTtl)) + Number(expiresAt !== undefined) > 1) {
+      throw new TidemarkError(
+        "INVALID_ARGUMENT",
+        "give one of ttl, expiresAt and keepTtl: two set the deadline, one keeps it",
+      );
+    }
+    if (expiresAt !== undefined) return checkedDeadline(expiresAt);
+    if (keepTtl) {
       return this.#store.view(key)?.deadline ?? this.#newDeadline();
     }
-    return options?.ttl === undefined ? this.#newDeadline() : this.#after(options.ttl);
+    return ttl === undefined ? this.#newDeadline() : this.#after(ttl);
   }
 
   #after(ttl: Duration): number {
@@ -349,8 +354,7 @@ export class Writes {
   }
 
   #newDeadline(): number {
-    const { ttlMs } = this.#ports.limits;
-    return ttlMs === NEVER ? NEVER : Math.floor(this.#ports.now()) + ttlMs;
+    return newDeadline(this.#ports);
   }
 
   #allows(key: string, onlyIf: "absent" | "present"): boolean {
@@ -363,11 +367,8 @@ export class Writes {
     );
   }
 
-  /** Throws `STORE_FULL` when these keys cannot be added to. What is let go for them is never one of them. */
   #makeRoom(keys: readonly string[]): void {
-    const { bounds } = this.#store;
-    if (bounds === undefined) return;
-    bounds.makeRoom(keys.filter((key) => this.#store.isAbsent(key)).length);
+    makeRoom(this.#ports, keys);
   }
 
   #key(key: string): string {
@@ -377,8 +378,4 @@ export class Writes {
   #value(value: ValueInput): Value {
     return toValue(value, this.#ports.limits.maxValueBytes);
   }
-}
-
-function distinct(values: readonly Value[]): Value[] {
-  return [...new Map(values.map((value) => [memberKey(value), value])).values()];
 }

@@ -49,6 +49,8 @@ const ROOMS: readonly Room[] = [
       "commands.ts",
       "reads.ts",
       "writes.ts",
+      "moves.ts",
+      "write-ports.ts",
       "replica.ts",
       "inspection.ts",
       "fleet-clock.ts",

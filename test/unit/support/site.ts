@@ -66,7 +66,7 @@ export class Site {
     });
     this.expiry = new Expiry(this.store);
     this.replica = replicaOf(this.store, this.#stamps, DEFAULTS);
-    this.reads = new Reads(this.store);
+    this.reads = new Reads(this.store, Math.random);
     this.writes = new Writes({
       store: this.store,
       writable: () => undefined,

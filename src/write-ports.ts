@@ -1,0 +1,65 @@
+/** What writing needs of a host, and how it looks at a key before it changes it. */
+import type { ElementList } from "./crdt/element-list.ts";
+import type { Value } from "./crdt/entry.ts";
+import type { EventBody } from "./crdt/event.ts";
+import type { Seen } from "./crdt/operations.ts";
+import { memberKey } from "./crdt/values.ts";
+import { TidemarkError } from "./errors.ts";
+import type { Store } from "./store/store.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
+/** The host's own origin index. */
+const SELF = 0;
+
+export interface WritePorts {
+  readonly store: Store;
+  /** Throws unless the host takes writes now. */
+  writable(): void;
+  /** Applies the events of one command, in order, and hands them on. */
+  write(bodies: readonly EventBody[]): void;
+  /** As `write` for one plain value. */
+  writeValue(key: string, value: Value, deadline: number, removesUpTo: readonly number[] | null): void;
+  /** Fleet time, milliseconds since 1970. */
+  now(): number;
+  /** A fresh hybrid logical clock stamp. */
+  stamp(): number;
+  readonly limits: { readonly maxKeyBytes: number; readonly maxValueBytes: number; readonly ttlMs: number };
+}
+
+export function see(ports: WritePorts, key: string): Seen {
+  const state = ports.store.state(key);
+  const now = ports.now();
+  return { key, state, view: state?.view(now), now, self: SELF, newDeadline: newDeadline(ports) };
+}
+
+/** When a key expires that is created now. */
+export function newDeadline(ports: WritePorts): number {
+  const { ttlMs } = ports.limits;
+  return ttlMs === NEVER ? NEVER : Math.floor(ports.now()) + ttlMs;
+}
+
+/** Throws `STORE_FULL` when these keys cannot be added to. What is let go for them is never one of them. */
+export function makeRoom({ store }: WritePorts, keys: readonly string[]): void {
+  const { bounds } = store;
+  if (bounds === undefined) return;
+  bounds.makeRoom(keys.filter((key) => store.isAbsent(key)).length);
+}
+
+/** How far from the middle an element must stand to be the outermost: the clock keeps hosts apart. */
+export function beyond(ports: WritePorts, elements: ElementList | null, end: "head" | "tail"): number {
+  const outermost = elements?.at(end === "tail" ? elements.length - 1 : 0)?.position ?? 0;
+  return Math.max(ports.stamp(), Math.abs(outermost) + 1);
+}
+
+/** A moment as a caller gives it. Throws `INVALID_ARGUMENT`. */
+export function checkedDeadline(at: number): number {
+  if (at === NEVER || Number.isSafeInteger(at)) return at;
+  throw new TidemarkError(
+    "INVALID_ARGUMENT",
+    `a deadline is a whole number of milliseconds since 1970 or Infinity, not ${at}`,
+  );
+}
+
+export function distinct(values: readonly Value[]): Value[] {
+  return [...new Map(values.map((value) => [memberKey(value), value])).values()];
+}
