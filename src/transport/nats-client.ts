@@ -94,10 +94,21 @@ export function refusesCredentials(value: unknown): boolean {
   return [holder.code, holder.data, holder.name, error?.name].some((mark) => CREDENTIAL_ERRORS.has(mark));
 }
 
+// What Node says of a certificate that it does not take, at either end.
+const CERTIFICATE_ERRORS =
+  /^(CERT_|CRL_|DEPTH_ZERO_SELF_SIGNED_CERT|ERR_TLS_CERT_ALTNAME|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET_ISSUER_CERT|VERIFY_LEAF))/;
+
+/** Whether the server showed a certificate that is not to be trusted. */
+export function distrustsServer(error: unknown): boolean {
+  const code = asRecord(error)?.code;
+  return typeof code === "string" && CERTIFICATE_ERRORS.test(code);
+}
+
 /** Whether options are wrong in a way that no further attempt can mend (`nats` 2.x). */
 export function refusesOptions(error: unknown): boolean {
   const code = asRecord(error)?.code;
-  return code === "INVALID_OPTION" || code === "NOT_FUNC" || code === "BAD API";
+  // TLS: a file that the options name is not there or cannot be read.
+  return code === "INVALID_OPTION" || code === "NOT_FUNC" || code === "BAD API" || code === "TLS";
 }
 
 /**

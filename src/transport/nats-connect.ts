@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionOptions } from "nats";
 import { TidemarkError } from "../errors.ts";
-import { type NatsClient, refusesCredentials, refusesOptions } from "./nats-client.ts";
+import { distrustsServer, type NatsClient, refusesCredentials, refusesOptions } from "./nats-client.ts";
 
 /** Options of the `nats` package as the user gave them: handed on, not checked one by one. */
 interface ClientOptions {
@@ -120,6 +120,14 @@ function throwIfPointless(cause: unknown, plan: DialPlan): void {
       "CONNECT_FAILED",
       `The NATS server at ${plan.shown} refuses the credentials of this host${reasonOf(cause)}. ` +
         `Give it a valid user and password, token or credentials file in the "nats" option.`,
+      { cause },
+    );
+  }
+  if (distrustsServer(cause)) {
+    throw new TidemarkError(
+      "CONNECT_FAILED",
+      `The certificate of the NATS server at ${plan.shown} is not to be trusted${reasonOf(cause)}. ` +
+        `Name the authority that signed it: nats: { servers, tls: { caFile: "ca.pem" } }.`,
       { cause },
     );
   }

@@ -9,20 +9,13 @@ import { connectNats } from "../../src/transport/nats.ts";
 import type { HostAddress, Transport } from "../../src/transport/transport.ts";
 import { bytes, count, heard, recorder, type Station, until } from "../conformance/transport.ts";
 import { natsServerForTests, say } from "./support/nats.ts";
+import { grantsOf } from "./support/permissions.ts";
 
 const PREFIX = "tidemark.shop";
 
-/** The template of the documentation: what a host named `node` is allowed, and no more. */
-function template(node: string) {
-  return {
-    publish: [`${PREFIX}.ev.${node}.>`, `${PREFIX}.hb.${node}.>`, `${PREFIX}.rq.>`, `${PREFIX}.rp.>`],
-    subscribe: [`${PREFIX}.ev.>`, `${PREFIX}.hb.>`, `${PREFIX}.rq.${node}.>`, `${PREFIX}.rp.${node}.>`],
-  };
-}
-
 /** A user of the server's configuration, allowed the template except for what `denied` names. */
 function user(name: string, denied: { publish?: string; subscribe?: string } = {}): string {
-  const { publish, subscribe } = template(name);
+  const { publish, subscribe } = grantsOf(name, "shop");
   const permissions = {
     publish: { allow: publish.filter((subject) => !subject.includes(denied.publish ?? "nothing")) },
     subscribe: { allow: subscribe.filter((subject) => !subject.includes(denied.subscribe ?? "nothing")) },
