@@ -6,6 +6,8 @@
 import { checkOptions, type Duration } from "./arguments.ts";
 import type { Value } from "./crdt/entry.ts";
 import { toValue } from "./crdt/values.ts";
+import { TidemarkError } from "./errors.ts";
+import type { Loading } from "./loading.ts";
 import type { Moves } from "./moves.ts";
 import type { Reads } from "./reads.ts";
 import type {
@@ -15,6 +17,7 @@ import type {
   MoveOptions,
   SetOptions,
   StoreOptions,
+  UpdateOptions,
   ValueInput,
 } from "./tidemark.ts";
 import type { Writes } from "./writes.ts";
@@ -23,12 +26,14 @@ export class Commands {
   #reads!: Reads;
   #writes!: Writes;
   #moves!: Moves;
+  #loading: Loading | undefined;
 
   /** To be called once, before any command. */
-  protected serve(reads: Reads, writes: Writes, moves: Moves): void {
+  protected serve(reads: Reads, writes: Writes, moves: Moves, loading: Loading | undefined): void {
     this.#reads = reads;
     this.#writes = writes;
     this.#moves = moves;
+    this.#loading = loading;
   }
 
   now(): number {
@@ -242,5 +247,38 @@ export class Commands {
   ): number[] {
     checkOptions(options, ["rank", "count", "limit"], "listPositions");
     return this.#reads.listPositions(key, toValue(value, Number.POSITIVE_INFINITY), options);
+  }
+
+  async getOrLoad<V = Value>(key: string, options?: { signal?: AbortSignal }): Promise<V | undefined> {
+    if (options !== undefined) checkOptions(options, ["signal"], "getOrLoad");
+    return this.#upstream().getOrLoad<V>(key, options?.signal);
+  }
+
+  async getOrLoadMany<V = Value>(
+    keys: Iterable<string>,
+    options?: { signal?: AbortSignal },
+  ): Promise<Map<string, V>> {
+    checkOptions(options, ["signal"], "getOrLoadMany");
+    return this.#upstream().getOrLoadMany<V>(keys, options?.signal);
+  }
+
+  async update<V = Value>(
+    key: string,
+    change: (current: V | undefined) => V | undefined,
+    options?: UpdateOptions,
+  ): Promise<V | undefined> {
+    return this.#upstream().update<V>(key, change, options);
+  }
+
+  invalidate(what: string | { prefix: string }): void {
+    this.#upstream().invalidate(what);
+  }
+
+  #upstream(): Loading {
+    if (this.#loading !== undefined) return this.#loading;
+    throw new TidemarkError(
+      "INVALID_ARGUMENT",
+      "this host has no upstream: give open() one by its option upstream",
+    );
   }
 }

@@ -8,6 +8,7 @@ export type ErrorCode =
   | "BACKPRESSURE"
   | "CLOSED"
   | "CONNECT_FAILED"
+  | "DIRTY_LIMIT"
   | "FENCED"
   | "INVALID_ARGUMENT"
   | "INVALID_STRING"
@@ -23,6 +24,10 @@ export type ErrorCode =
   | "STORE_FULL"
   | "TIMEOUT"
   | "TRANSPORT"
+  | "UNCOMMITTED"
+  | "UPSTREAM_BUSY"
+  | "UPSTREAM_FAILED"
+  | "UPSTREAM_TIMEOUT"
   | "VALUE_TOO_LARGE"
   | "WRONG_TYPE";
 
@@ -30,9 +35,12 @@ export type ErrorCode =
 export class TidemarkError extends Error {
   override readonly name = "TidemarkError";
   readonly code: ErrorCode;
+  /** The keys it is about, where that is more than the message says: those not committed (`UNCOMMITTED`). */
+  readonly keys: readonly string[];
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; keys?: readonly string[] }) {
     super(message, options);
     this.code = code;
+    this.keys = options?.keys ?? [];
   }
 }

@@ -17,12 +17,13 @@ import { type Inspection, inspect } from "./inspection.ts";
 export type { InspectedCell, InspectedEntry, Inspection } from "./inspection.ts";
 
 import { checkOptions } from "./arguments.ts";
+import { type Loading, openLoading } from "./loading.ts";
 import { Moves } from "./moves.ts";
 import type { Settings } from "./options.ts";
 import { presentKeys } from "./present-keys.ts";
 import { Reads } from "./reads.ts";
 import { RemovalBatches, type RemovalKind, type RemovalListener } from "./removal-batches.ts";
-import { replicaOf } from "./replica.ts";
+import { replicaOf, surroundingsOf } from "./replica.ts";
 import { medianOffset } from "./replication/membership.ts";
 import type { Replica } from "./replication/node.ts";
 import { Replicator } from "./replication/replicator.ts";
@@ -91,6 +92,7 @@ class TidemarkHost extends Commands implements Host {
   readonly #assurance: Assurance | undefined;
   readonly #removals: RemovalBatches;
   readonly #reads: Reads;
+  readonly #loading: Loading | undefined;
   readonly #stopTimer: () => void;
   #closed: "no" | "closing" | "closed" = "no";
   #closing: Promise<void> | undefined;
@@ -123,7 +125,10 @@ class TidemarkHost extends Commands implements Host {
       },
     });
     this.#expiry = new Expiry(this.#store);
-    this.#replica = replicaOf(this.#store, this.#clock, settings);
+    this.#replica = replicaOf(this.#store, this.#clock, settings, {
+      heard: (event) => this.#loading?.heard(event),
+      heardOfAll: () => this.#loading?.heardOfAll(),
+    });
     this.#reads = new Reads(this.#store, () => world.random());
     const ports: WritePorts = {
       store: this.#store,
@@ -134,18 +139,16 @@ class TidemarkHost extends Commands implements Host {
       stamp: () => this.#clock.tick(),
       limits: settings,
     };
-    this.serve(this.#reads, new Writes(ports), new Moves(ports));
+    const writes = new Writes(ports);
+    const clear = (prefix: string): void => writes.clear(prefix);
+    const { incarnation: origin } = this;
+    this.#loading = openLoading(settings, ports, { clear, world, origin, clock: this.#clock });
+    this.serve(this.#reads, writes, new Moves(ports), this.#loading);
     if (transport !== undefined) {
       this.#replicator = new Replicator({
         self: { node: this.node, incarnation: this.incarnation },
         settings,
-        world: {
-          now: () => world.now(),
-          localTime: () => this.#fleet.local(),
-          monotonic: () => world.monotonic(),
-          random: () => world.random(),
-          defer: (task) => world.defer(task),
-        },
+        world: surroundingsOf(world, this.#fleet),
         transport,
         origins: this.#origins,
         replica: this.#replica,
@@ -214,6 +217,7 @@ class TidemarkHost extends Commands implements Host {
       store: this.#store,
       replicator: this.#replicator,
       clock: this.#clock,
+      loader: this.#loading?.status(),
     });
   }
 
@@ -241,6 +245,7 @@ class TidemarkHost extends Commands implements Host {
   async #leave(): Promise<void> {
     if (this.#closed !== "no") return;
     this.#closed = "closing";
+    const uncommitted = await this.#loading?.drain();
     const replicator = this.#replicator;
     if (replicator?.node.transport.connected) {
       replicator.node.state = "leaving";
@@ -259,12 +264,15 @@ class TidemarkHost extends Commands implements Host {
     }
     this.#stop();
     await this.#transport?.close();
+    await this.#loading?.closeUpstream();
+    if (uncommitted !== undefined) throw uncommitted;
   }
 
   #stop(): void {
     if (this.#closed === "closed") return;
     this.#closed = "closed";
     this.#stopTimer();
+    this.#loading?.stop();
     this.#replicator?.stop();
     this.#hub.close();
     this.#removals.close();
@@ -278,6 +286,7 @@ class TidemarkHost extends Commands implements Host {
       this.#fleet.adjust(medianOffset(replicator.livePeers()));
       replicator.tick();
     } else this.#fleet.follow();
+    this.#loading?.tick();
     if (this.#closed === "no") this.#expire();
   }
 
@@ -327,6 +336,7 @@ class TidemarkHost extends Commands implements Host {
 
   #commit(event: ReplicatedEvent): void {
     this.#store.apply(event);
+    this.#loading?.heard(event);
     this.#replicator?.wrote(event);
     this.#observer.wrote?.(event, this.#origins);
   }

@@ -3,9 +3,22 @@
 export type { Duration, Size } from "./arguments.ts";
 export type { Value } from "./crdt/entry.ts";
 export { type ErrorCode, TidemarkError } from "./errors.ts";
+export { type Codec, cbor, type TypedMutation, type TypedUpstream, typed } from "./loader/codec.ts";
+export type { LoaderCounts, LoaderStatus } from "./loader/counts.ts";
+export type { LoadingOptions } from "./loader/settings.ts";
+export type {
+  CallOptions,
+  LoadFunction,
+  Mutation,
+  Row,
+  Stored,
+  Upstream,
+  WriteOrder,
+} from "./loader/upstream.ts";
 export type { OpenOptions } from "./options.ts";
 export type { HostState, PeerStatus, Status, StatusCounts } from "./status.ts";
 export {
+  type Commit,
   type KeysOptions,
   type KeyType,
   type ListEnd,
@@ -16,6 +29,7 @@ export {
   type StoreOptions,
   type Tidemark,
   type Token,
+  type UpdateOptions,
   type ValueInput,
   type WaitOptions,
 } from "./tidemark.ts";

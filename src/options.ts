@@ -6,6 +6,9 @@
 import { hostname } from "node:os";
 import { checkOptions, type Duration, invalid, parseDuration, parseSize, type Size } from "./arguments.ts";
 
+import { type LoadingOptions, type LoadingSettings, resolveLoading } from "./loader/settings.ts";
+import { type LoadFunction, toUpstream, type Upstream } from "./loader/upstream.ts";
+
 export interface OpenOptions {
   /**
    * Server URL or URLs, connection options of the `nats` package, or an open connection (of `nats` or of
@@ -32,6 +35,13 @@ export interface OpenOptions {
   maxEntries?: number;
   maxBytes?: Size;
   eviction?: "lru" | "s3fifo" | "none";
+  /**
+   * The database behind the store: a driver of `tidemark/upstream/…`, an object with `load` (and `commit`), or
+   * a function from a key to its value. The same on every host of a namespace.
+   */
+  upstream?: Upstream<unknown> | LoadFunction;
+  /** How loads and commits behave. */
+  loading?: LoadingOptions;
   /** Largest key and value. Defaults 64 KiB and 8 MiB. */
   maxKeyBytes?: Size;
   maxValueBytes?: Size;
@@ -59,6 +69,8 @@ export interface Settings {
   readonly maxEntries: number;
   readonly maxBytes: number;
   readonly eviction: "lru" | "s3fifo" | "none";
+  readonly upstream: Upstream<unknown> | undefined;
+  readonly loading: LoadingSettings;
   readonly maxKeyBytes: number;
   readonly maxValueBytes: number;
   readonly logBytes: number;
@@ -113,6 +125,8 @@ const OPTION_NAMES: Readonly<Record<keyof OpenOptions, true>> = {
   maxEntries: true,
   maxBytes: true,
   eviction: true,
+  upstream: true,
+  loading: true,
   maxKeyBytes: true,
   maxValueBytes: true,
   logBytes: true,
@@ -128,14 +142,17 @@ export function resolveSettings(options: OpenOptions = {}): Settings {
   checkNats(options.nats);
   const namespace = nameOption(options.namespace, "namespace") ?? DEFAULTS.namespace;
   const { ttl, heartbeat } = options;
+  const ttlMs = ttl === undefined ? Number.POSITIVE_INFINITY : positiveTtl(ttl);
   return {
     namespace,
     subjectPrefix: subjectPrefixOption(options.subjectPrefix) ?? `tidemark.${namespace}`,
     node: nameOption(options.node, "node") ?? defaultNode(hostname()),
-    ttlMs: ttl === undefined ? Number.POSITIVE_INFINITY : positiveTtl(ttl),
+    ttlMs,
     maxEntries: entriesOption(options.maxEntries),
     maxBytes: options.maxBytes === undefined ? Number.POSITIVE_INFINITY : boundOption(options.maxBytes),
     eviction: evictionOption(options.eviction),
+    upstream: options.upstream === undefined ? undefined : toUpstream(options.upstream),
+    loading: resolveLoading(options.loading, ttlMs),
     maxKeyBytes: sizeOption(options, "maxKeyBytes", LARGEST_KEY_BYTES),
     maxValueBytes: sizeOption(options, "maxValueBytes", LARGEST_VALUE_BYTES),
     logBytes: sizeOption(options, "logBytes", Number.MAX_SAFE_INTEGER),

@@ -1,18 +1,34 @@
 /** The store as replication needs it. */
 import type { HybridLogicalClock } from "./causality/hybrid-logical-clock.ts";
+import type { ReplicatedEvent } from "./crdt/event.ts";
+import type { FleetClock } from "./fleet-clock.ts";
 import type { ValueLimits } from "./replication/event-codec.ts";
 import { type ChunkHeader, type ImageChunk, readChunk } from "./replication/image-codec.ts";
-import type { Replica } from "./replication/node.ts";
+import type { Replica, Surroundings } from "./replication/node.ts";
 import { ImageSession } from "./store/image.ts";
 import { installImage } from "./store/install.ts";
 import type { Store } from "./store/store.ts";
+import type { World } from "./world.ts";
 
-export function replicaOf(store: Store, clock: HybridLogicalClock, limits: ValueLimits): Replica {
+/** Who hears of what came from other hosts, once it is applied. */
+export interface ReplicaListener {
+  heard(event: ReplicatedEvent): void;
+  /** Any key may have changed. */
+  heardOfAll(): void;
+}
+
+export function replicaOf(
+  store: Store,
+  clock: HybridLogicalClock,
+  limits: ValueLimits,
+  listener: ReplicaListener,
+): Replica {
   return {
     vector: store.vector,
     apply: (event) => {
       store.apply(event);
       clock.observe(event.stamp);
+      listener.heard(event);
     },
     summary: () => ({ digest: store.digests.root(), keys: store.size }),
     // Hollow keys count: what they hold is in the digests, and absent digests stand for nothing at all.
@@ -27,10 +43,23 @@ export function replicaOf(store: Store, clock: HybridLogicalClock, limits: Value
       if (first === undefined) return 0;
       const buckets = chunks.flatMap((chunk) => chunk.buckets);
       const pending = chunks.flatMap((chunk) => chunk.pending);
-      return installImage(store, { vector: first.vector, seen, buckets, pending });
+      const events = installImage(store, { vector: first.vector, seen, buckets, pending });
+      listener.heardOfAll();
+      return events;
     },
     closeCounters: (owner, reported) => {
       if (store.counters.awaits(owner)) store.counters.close(owner, reported);
     },
+  };
+}
+
+/** The world as replication needs it: what is compared between hosts does not jump. */
+export function surroundingsOf(world: World, fleet: FleetClock): Surroundings {
+  return {
+    now: () => world.now(),
+    localTime: () => fleet.local(),
+    monotonic: () => world.monotonic(),
+    random: () => world.random(),
+    defer: (task) => world.defer(task),
   };
 }

@@ -1,6 +1,7 @@
 /** What `status()` answers: where a host stands, what it knows of the others, and what it had to repair. */
 import type { HybridLogicalClock } from "./causality/hybrid-logical-clock.ts";
 import type { VersionVector } from "./causality/version-vector.ts";
+import type { LoaderStatus } from "./loader/counts.ts";
 import type { Settings } from "./options.ts";
 import { clockOffset, isLive, liveTimeout, type Peer } from "./replication/membership.ts";
 import type { Replicator } from "./replication/replicator.ts";
@@ -101,6 +102,8 @@ export interface Status {
   readonly unconfirmedBytes: number;
   /** Removals of entries not yet seen. */
   readonly pendingRemovals: number;
+  /** Loads and commits; `undefined` without an upstream. */
+  readonly loader: LoaderStatus | undefined;
   readonly counts: Readonly<StatusCounts>;
 }
 
@@ -111,10 +114,19 @@ export interface StatusSource {
   readonly store: Store;
   readonly replicator: Replicator | undefined;
   readonly clock: HybridLogicalClock;
+  readonly loader: LoaderStatus | undefined;
 }
 
 /** Gathers a status; costs about a microsecond per host and origin. */
-export function statusOf({ settings, incarnation, state, store, replicator, clock }: StatusSource): Status {
+export function statusOf({
+  settings,
+  incarnation,
+  state,
+  store,
+  replicator,
+  clock,
+  loader,
+}: StatusSource): Status {
   const node = replicator?.node;
   return {
     namespace: settings.namespace,
@@ -137,6 +149,7 @@ export function statusOf({ settings, incarnation, state, store, replicator, cloc
     inboxBytes: node?.inbox.bytes ?? 0,
     unconfirmedBytes: node?.publisher.unconfirmedBytes ?? 0,
     pendingRemovals: store.pending.size,
+    loader,
     counts: {
       eventsWritten: store.vector.get(0),
       eventsApplied: node?.counts.eventsApplied ?? 0,

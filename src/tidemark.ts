@@ -53,6 +53,22 @@ export interface ReplicatedOptions extends WaitOptions {
   hosts?: number;
 }
 
+/**
+ * When an update reaches the upstream: `"now"`: before `update` resolves. `{ within: "5s" }`: no later than
+ * that. `"default"`: within `loading.commitWithin`. `"never"`: not because of this update. While a key waits,
+ * its updates become one commit of the newest value, by the earliest of their deadlines.
+ */
+export type Commit = "now" | "default" | "never" | { within: Duration };
+
+export interface UpdateOptions {
+  /** Default `"default"`. */
+  commit?: Commit;
+  /** Time to live, here and in the upstream. Absent: the row stays for ever, memory keeps it for the host's `ttl`. */
+  ttl?: Duration;
+  /** Ends the wait for a load; an update that has been applied stays. */
+  signal?: AbortSignal;
+}
+
 export interface KeysOptions {
   prefix?: string;
   /** A glob: `*`, `?`, `[a-z]`, `\` escapes. Matched in linear time. */
@@ -204,6 +220,39 @@ export interface Tidemark extends AsyncDisposable {
     options?: { rank?: number; count?: number; limit?: number },
   ): number[];
 
+  // Upstream
+  /**
+   * The value of a key: from memory, else from the upstream, which is asked once however many ask here. `V` is
+   * what the upstream's codec makes of rows; without one, text, or bytes where they are no text. `undefined`: there is no
+   * such row. Rejects `UPSTREAM_FAILED`, `UPSTREAM_TIMEOUT`, `UPSTREAM_BUSY`, `WRONG_TYPE` (the key holds a set or
+   * list), `INVALID_ARGUMENT` (no upstream was given), and with the signal's reason: that ends this caller's
+   * wait, and the load once nobody waits.
+   */
+  getOrLoad<V = Value>(key: string, options?: { signal?: AbortSignal }): Promise<V | undefined>;
+  /** As `getOrLoad` for several keys, in as few calls as the upstream allows. Absent rows are left out. */
+  getOrLoadMany<V = Value>(
+    keys: Iterable<string>,
+    options?: { signal?: AbortSignal },
+  ): Promise<Map<string, V>>;
+  /**
+   * Loads the key if need be, runs `change` exactly once on what this host then holds, enters what it returns
+   * (`undefined` deletes) here and on the other hosts, and commits it to the upstream. Updates of one key run
+   * one after the other on this host; two hosts may run theirs at the same time, and then the later one
+   * stays. Resolves to the new value: at once, or with `commit: "now"` when the upstream has it. Then it rejects if
+   * the upstream fails; the new value is in memory nevertheless, and its commit is tried again. Rejects as
+   * `getOrLoad` does, as writes do, and `DIRTY_LIMIT`; then nothing has changed.
+   */
+  update<V = Value>(
+    key: string,
+    change: (current: V | undefined) => V | undefined,
+    options?: UpdateOptions,
+  ): Promise<V | undefined>;
+  /**
+   * Forgets a key, or all under a prefix, of whatever type, on every host: the next `getOrLoad` asks the
+   * upstream. What waits for its commit is still committed, and answered until then.
+   */
+  invalidate(what: string | { prefix: string }): void;
+
   // Replication
   /** Resolves when caught up with the hosts that were there. Rejects `TIMEOUT` (default 30 s), `FENCED`, `CLOSED`. */
   ready(options?: WaitOptions): Promise<void>;
@@ -230,7 +279,11 @@ export interface Tidemark extends AsyncDisposable {
    * reported as a process warning and harms nothing.
    */
   on(event: "expire" | "evict", listener: (batch: readonly KeyChange[]) => void): () => void;
-  /** Flushes, says goodbye to the other hosts, frees everything. Safe to call twice. */
+  /**
+   * Commits what waits for the upstream, flushes, says goodbye to the other hosts, frees everything. Safe to call
+   * twice. Rejects `UNCOMMITTED`, everything being closed nevertheless, if the upstream would not take some
+   * keys within `loading.drainTimeout`: they are the error's `keys`.
+   */
   close(): Promise<void>;
 }
 

@@ -39,6 +39,16 @@ export class HybridLogicalClock {
     }
   }
 
+  /** The last stamp given or noted. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** Leaves room after the last stamp: the next one is greater by more than `ticks`. */
+  leap(ticks: number): void {
+    this.#last += ticks;
+  }
+
   /** How many received stamps lay more than `MAX_SKEW_MS` ahead of our clock. */
   get futureStamps(): number {
     return this.#futureStamps;

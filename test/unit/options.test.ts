@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseDuration, parseSize } from "../../src/arguments.ts";
+import { resolveLoading } from "../../src/loader/settings.ts";
 import { DEFAULTS, defaultNode, type OpenOptions, resolveSettings } from "../../src/options.ts";
 
 const invalid = (message: RegExp) =>
@@ -96,6 +97,8 @@ describe("resolveSettings", () => {
       maxEntries: Number.POSITIVE_INFINITY,
       maxBytes: Number.POSITIVE_INFINITY,
       eviction: "lru",
+      upstream: undefined,
+      loading: resolveLoading(),
       maxKeyBytes: 65_536,
       maxValueBytes: 8_388_608,
       logBytes: 67_108_864,

@@ -65,7 +65,10 @@ export class Site {
       },
     });
     this.expiry = new Expiry(this.store);
-    this.replica = replicaOf(this.store, this.#stamps, DEFAULTS);
+    this.replica = replicaOf(this.store, this.#stamps, DEFAULTS, {
+      heard: () => undefined,
+      heardOfAll: () => undefined,
+    });
     this.reads = new Reads(this.store, Math.random);
     this.writes = new Writes({
       store: this.store,

@@ -1,0 +1,327 @@
+/**
+ * A host's upstream: `getOrLoad`, `update` and `invalidate` as callers see them, with typed values, and the
+ * loader's memory, which is the store. Loaded values enter by the same events as written ones, marked.
+ */
+
+import { checkOptions, type Duration, invalid, parseDuration } from "./arguments.ts";
+import type { HybridLogicalClock } from "./causality/hybrid-logical-clock.ts";
+import type { NewEntry, ReplicatedEvent } from "./crdt/event.ts";
+import { deleteKey, setValue } from "./crdt/operations.ts";
+import { toKey, toValue } from "./crdt/values.ts";
+import { TidemarkError } from "./errors.ts";
+import { bytesOf } from "./loader/codec.ts";
+import { type LoaderCounts, type LoaderStatus, noLoaderCounts } from "./loader/counts.ts";
+import { freshnessOf } from "./loader/freshness.ts";
+import { Loader } from "./loader/loader.ts";
+import type { Held, LoaderWorld, Memory } from "./loader/memory.ts";
+import type { LoadingSettings } from "./loader/settings.ts";
+import { Timers } from "./loader/timers.ts";
+import { Turns } from "./loader/turns.ts";
+import type { Mutation, Stored, Upstream } from "./loader/upstream.ts";
+import { WriteBehind } from "./loader/write-behind.ts";
+import type { Settings } from "./options.ts";
+import { asValue } from "./store/changes.ts";
+import type { UpdateOptions } from "./tidemark.ts";
+import type { World } from "./world.ts";
+import { makeRoom, see, type WritePorts } from "./write-ports.ts";
+
+const NEVER = Number.POSITIVE_INFINITY;
+/** More stamps than a microsecond has: databases that count in those must see every update as later. */
+const STAMPS_PER_MICROSECOND = 5;
+
+/** What loading needs of its host besides the ports of all writes. */
+export interface LoadingPorts {
+  /** Removes all keys under a prefix, here and elsewhere. */
+  clear(prefix: string): void;
+  readonly world: World;
+  readonly clock: HybridLogicalClock;
+  /** Our incarnation. */
+  readonly origin: string;
+}
+
+/** How sure an update is to reach the upstream, and when, in milliseconds; `undefined`: it does not. */
+type CommitWithin = number | "now" | undefined;
+
+/** The upstream that the settings name; `undefined` if they name none. */
+export function openLoading(
+  settings: Settings,
+  writes: WritePorts,
+  ports: LoadingPorts,
+): Loading | undefined {
+  return settings.upstream === undefined
+    ? undefined
+    : new Loading(settings.upstream, settings, { ...writes, ...ports });
+}
+
+export class Loading {
+  readonly #ports: WritePorts & LoadingPorts;
+  readonly #limits: Settings;
+  readonly #upstream: Upstream<unknown>;
+  readonly #settings: LoadingSettings;
+  readonly #world: LoaderWorld;
+  readonly #timers = new Timers();
+  readonly #counts: LoaderCounts = noLoaderCounts();
+  readonly #loader: Loader;
+  readonly #writeBehind: WriteBehind;
+  readonly #turns = new Turns();
+
+  constructor(upstream: Upstream<unknown>, limits: Settings, ports: WritePorts & LoadingPorts) {
+    const { world } = ports;
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#upstream = upstream;
+    this.#settings = limits.loading;
+    this.#world = {
+      now: () => ports.now(),
+      monotonic: () => world.monotonic(),
+      random: () => world.random(),
+      defer: (task) => world.defer(task),
+    };
+    const shared = {
+      upstream,
+      settings: limits.loading,
+      world: this.#world,
+      timers: this.#timers,
+      counts: this.#counts,
+    };
+    this.#writeBehind = new WriteBehind({ ...shared, committed: () => undefined });
+    this.#loader = new Loader({
+      ...shared,
+      memory: this.#memory(),
+      unsaved: (key) => this.#writeBehind.unsaved(key),
+    });
+  }
+
+  async getOrLoad<V>(givenKey: string, signal: AbortSignal | undefined): Promise<V | undefined> {
+    return this.#decoded<V>(await this.#loader.get(this.#key(givenKey), signal));
+  }
+
+  async getOrLoadMany<V>(keys: Iterable<string>, signal: AbortSignal | undefined): Promise<Map<string, V>> {
+    const distinct = [...new Set(Array.from(keys, (key) => this.#key(key)))];
+    const values = await Promise.all(distinct.map((key) => this.#loader.get(key, signal)));
+    const found = new Map<string, V>();
+    for (const [index, value] of values.entries()) {
+      if (value !== undefined) found.set(distinct[index]!, this.#decoded<V>(value)!);
+    }
+    return found;
+  }
+
+  async update<V>(
+    givenKey: string,
+    change: (current: V | undefined) => V | undefined,
+    options: UpdateOptions = {},
+  ): Promise<V | undefined> {
+    const key = this.#key(givenKey);
+    checkOptions(options, ["commit", "ttl", "signal"], "update");
+    const within = this.#within(options.commit);
+    const ttlMs = options.ttl === undefined ? NEVER : positive(options.ttl);
+    if (typeof change !== "function")
+      throw invalid("update", change, "a function from the value to the new one");
+    this.#counts.updates++;
+    // Nothing to wait for: neither for other updates of the key, nor for a load.
+    const held = this.#turns.busy(key) ? undefined : this.#find(key);
+    if (held !== undefined && freshnessOf(held, this.#world.now(), this.#settings) === "fresh") {
+      this.#counts.gets++;
+      this.#counts.hits++;
+      const { value, committed } = this.#apply(key, held.value, change, within, ttlMs);
+      if (committed !== undefined) await committed;
+      return value;
+    }
+    const { value, committed } = await this.#turns.take(key, async () => {
+      const loaded = await this.#loader.get(key, options.signal);
+      // Somebody may have written between the answer and our turn: 1. it was loaded, 2. another caller's
+      // write was applied, 3. we go on. What memory holds now is what the function must see.
+      return this.#apply(key, this.#find(key)?.value ?? loaded, change, within, ttlMs);
+    });
+    if (committed !== undefined) await committed;
+    return value;
+  }
+
+  invalidate(given: string | { prefix: string }): void {
+    if (typeof given === "string") {
+      const key = this.#key(given);
+      this.#ports.writable();
+      const seen = see(this.#ports, key);
+      // An event even where nothing is held: others may be loading what it invalidates.
+      this.#ports.write([seen.state === undefined ? { key } : deleteKey(seen)]);
+      return;
+    }
+    checkOptions(given, ["prefix"], "invalidate");
+    this.#ports.clear(toKey(given?.prefix, this.#limits.maxKeyBytes));
+  }
+
+  /** An event was applied, ours or another host's. */
+  heard(event: ReplicatedEvent): void {
+    if (event.clear !== null) this.#loader.touchedUnder(event.clear.prefix);
+    else if (event.sweep === null) this.#loader.touched(event.key);
+  }
+
+  /** An image was installed: any key may have changed. */
+  heardOfAll(): void {
+    this.#loader.touchedUnder("");
+  }
+
+  tick(): void {
+    this.#timers.run(this.#world.monotonic());
+    this.#writeBehind.tick();
+  }
+
+  status(): LoaderStatus {
+    return {
+      ...this.#counts,
+      loading: this.#loader.loading,
+      queued: this.#loader.queued,
+      dirty: this.#writeBehind.dirty,
+      oldestDirtyMs: this.#writeBehind.oldestDirtyMs,
+    };
+  }
+
+  /** Commits what is dirty, within a limit. Answers what to say of the keys that are left. */
+  async drain(): Promise<TidemarkError | undefined> {
+    const keys = await this.#writeBehind.drain(this.#settings.drainTimeoutMs);
+    if (keys.length === 0) return undefined;
+    const shown = keys.slice(0, 10).map((key) => JSON.stringify(key));
+    if (keys.length > shown.length) shown.push(`and ${keys.length - shown.length} more`);
+    return new TidemarkError(
+      "UNCOMMITTED",
+      `the host was closed with ${keys.length} keys that the upstream had not taken: ${shown.join(", ")}; ` +
+        "see the error's keys, and loading.drainTimeout",
+      { keys },
+    );
+  }
+
+  /** Settles everybody who waits. */
+  stop(): void {
+    this.#loader.close();
+    this.#writeBehind.close();
+  }
+
+  /** Frees the upstream; after `stop`. */
+  async closeUpstream(): Promise<void> {
+    await this.#upstream.close?.();
+  }
+
+  /** Runs the function and applies what it says: one synchronous step. */
+  #apply<V>(
+    key: string,
+    current: Stored | undefined,
+    change: (current: V | undefined) => V | undefined,
+    within: CommitWithin,
+    ttlMs: number,
+  ): { value: V | undefined; committed: Promise<void> | undefined } {
+    this.#ports.writable();
+    if (within !== undefined) this.#writeBehind.checkRoom(key);
+    const value = change(this.#decoded<V>(current));
+    if (value instanceof Promise) {
+      throw new TidemarkError(
+        "INVALID_ARGUMENT",
+        `the function given to update("${key}") returned a promise: it runs in one step, so await before it`,
+      );
+    }
+    const stored = value === undefined ? undefined : this.#encoded(value);
+    const now = this.#world.now();
+    const expiresAt = ttlMs === NEVER ? NEVER : Math.floor(now) + ttlMs;
+    makeRoom(this.#ports, [key]);
+    const order = { key, stamp: this.#write(key, stored, expiresAt), origin: this.#ports.origin };
+    const mutation: Mutation =
+      stored === undefined
+        ? { type: "delete", ...order }
+        : { type: "put", ...order, value: stored, expiresAt };
+    let committed: Promise<void> | undefined;
+    if (within === "now") committed = this.#writeBehind.commitNow(mutation);
+    else if (within === undefined) this.#writeBehind.replace(mutation);
+    else this.#writeBehind.add(mutation, within);
+    return { value, committed };
+  }
+
+  #write(key: string, value: Stored | undefined, expiresAt: number): number {
+    const seen = see(this.#ports, key);
+    const deadline = expiresAt === NEVER ? seen.newDeadline : expiresAt;
+    if (value !== undefined) {
+      this.#ports.write([setValue(seen, { kind: "value", value, deadline, loaded: false })]);
+    } else this.#ports.write([seen.state === undefined ? { key } : deleteKey(seen)]);
+    const stamp = this.#ports.clock.last;
+    this.#ports.clock.leap(STAMPS_PER_MICROSECOND);
+    return stamp;
+  }
+
+  #memory(): Memory {
+    return {
+      find: (key) => this.#find(key),
+      canonical: (value) => toValue(value, this.#limits.maxValueBytes),
+      putLoaded: (key, value, deadline) => {
+        this.#ports.writable();
+        makeRoom(this.#ports, [key]);
+        const add: NewEntry = { kind: "value", value, deadline, loaded: true };
+        this.#ports.write([setValue(see(this.#ports, key), add)]);
+      },
+      dropLoaded: (key) => {
+        if (this.#find(key)?.loaded !== true) return;
+        this.#ports.write([deleteKey(see(this.#ports, key))]);
+      },
+      observe: (stamp) => this.#ports.clock.observe(stamp),
+    };
+  }
+
+  #find(key: string): Held | undefined {
+    const { store } = this.#ports;
+    const shard = store.shards.of(key);
+    const slot = shard.find(key);
+    if (slot < 0) return undefined;
+    if (store.bounds !== undefined) shard.touch(slot);
+    const now = store.now();
+    if (!shard.isState(slot)) {
+      const deadline = shard.deadlineAt(slot);
+      return deadline <= now
+        ? undefined
+        : { value: shard.valueAt(slot), loaded: shard.loadedAt(slot), deadline };
+    }
+    const state = shard.stateAt(slot);
+    const view = state.view(now);
+    if (view === undefined) return undefined;
+    if (view.type !== "string") {
+      throw new TidemarkError(
+        "WRONG_TYPE",
+        `"${key}" holds a ${view.type}, and an upstream holds strings; use another key`,
+      );
+    }
+    return {
+      value: asValue(view.value),
+      loaded: state.winner(now)?.loaded ?? false,
+      deadline: view.deadline,
+    };
+  }
+
+  #within(commit: UpdateOptions["commit"] = "default"): CommitWithin {
+    if (commit === "now") return commit;
+    if (commit === "never") return undefined;
+    if (commit === "default") return this.#settings.commitWithinMs;
+    if (typeof commit === "object" && commit !== null) {
+      checkOptions(commit, ["within"], "commit");
+      return parseDuration(commit.within, "within");
+    }
+    throw invalid("commit", commit, `"now", "default", "never" or { within: "5s" }`);
+  }
+
+  #decoded<V>(stored: Stored | undefined): V | undefined {
+    const { codec } = this.#upstream;
+    if (stored === undefined || codec === undefined) return stored as V | undefined;
+    return codec.decode(bytesOf(stored)) as V;
+  }
+
+  #encoded(value: unknown): Stored {
+    const { codec } = this.#upstream;
+    const stored = codec === undefined ? (value as Stored) : codec.encode(value);
+    return toValue(stored, this.#limits.maxValueBytes);
+  }
+
+  #key(key: string): string {
+    return toKey(key, this.#limits.maxKeyBytes);
+  }
+}
+
+function positive(ttl: Duration): number {
+  const ms = parseDuration(ttl, "ttl");
+  if (ms > 0) return ms;
+  throw invalid("ttl", ttl, "a duration above 0; return undefined to delete the row");
+}
