@@ -42,7 +42,9 @@ export function newDeadline(ports: WritePorts): number {
 export function makeRoom({ store }: WritePorts, keys: readonly string[]): void {
   const { bounds } = store;
   if (bounds === undefined) return;
-  bounds.makeRoom(keys.filter((key) => store.isAbsent(key)).length);
+  let newKeys = 0;
+  for (const key of keys) if (store.isAbsent(key)) newKeys++;
+  bounds.makeRoom(newKeys);
 }
 
 /** How far from the middle an element must stand to be the outermost: the clock keeps hosts apart. */

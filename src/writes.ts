@@ -56,8 +56,9 @@ export class Writes {
       this.#deleteSeen([key]);
       return true;
     }
-    this.#makeRoom([key]);
+    // Found once, for both. Should the key itself be let go for want of bytes, naming it does no harm.
     const dot = this.#store.plainDot(key);
+    this.#store.bounds?.makeRoom(dot === null ? 1 : 0);
     if (dot !== undefined) this.#ports.writeValue(key, value, deadline, dot);
     else this.#ports.write([this.#setBody(key, value, deadline)]);
     return true;

@@ -30,6 +30,8 @@ import { ShardMap } from "./shard-map.ts";
 import { TimedStates } from "./timed-states.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** The host's own origin index. */
+const SELF = 0;
 
 /** Who hears of changes. */
 export interface StoreListener {
@@ -279,7 +281,8 @@ export class Store {
       const { value, deadline, loaded } = add;
       const content = hashValueContent(hashValue(value), deadline, loaded);
       shard.setValue(slot, value, event.origin, event.seq, event.stamp, deadline, loaded, content);
-      this.#arrived(shard, slot, deadline);
+      // What is written here is not expired: the clock need not be asked.
+      if (event.origin !== SELF) this.#arrived(shard, slot, deadline);
       this.#togglePlain(shard, slot, keyHash);
       if (shard.size > ShardMap.splitAbove) this.shards.split(shard);
     }
