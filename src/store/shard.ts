@@ -22,17 +22,17 @@ const USES = 48;
 const TEXT = 64;
 
 /**
- * What a write touches of a slot lies together in half a cache line: two doubles, seq and stamp, and four
- * 32-bit words, the hash of the key, the hash of a plain value's content (the digest needs it when the value
- * goes), the origin, and what the slot costs in bytes.
+ * What a write touches of a slot lies together in half a cache line: three doubles, seq, stamp and deadline, and
+ * two 32-bit words, the hash of a plain value's content (the digest needs it when the value goes), and above the
+ * flags the origin.
  */
 const DOUBLES = 4;
 const STAMP = 1;
+const DEADLINE = 2;
 const WORDS = 2 * DOUBLES;
-const KEY_HASH = 4;
-const CONTENT_HASH = 5;
-const ORIGIN = 6;
-const WEIGHT = 7;
+const CONTENT_HASH = 6;
+const FLAGS = 7;
+const FLAG_BITS = 8;
 
 const FIRST_CAPACITY = 64;
 /** Arrays grow by so much: three quarters of them are used at least, and copying them is quick. */
@@ -54,31 +54,30 @@ export class Shard {
   readonly first: number;
   readonly end: number;
   readonly #account: Account;
-  readonly #weighs: boolean;
   readonly #index: KeyIndex;
   #capacity: number;
   #used = 0;
   readonly #free: number[] = [];
   /** By turns the key and the content of a slot, which are mostly wanted together. */
   readonly #pairs: (string | Value | KeyState | undefined)[] = [];
-  #flags: Uint8Array;
-  #deadlines: Float64Array;
   #doubles: Float64Array;
   /** The same memory. */
   #words: Int32Array;
+  #keyHashes: Int32Array;
+  /** What each slot costs in bytes; only kept where bytes are counted. */
+  #weights: Uint32Array | undefined;
 
   /** `weighs`: counts bytes. `capacity`: slots it has room for before it grows. */
   constructor(first: number, end: number, weighs: boolean, account: Account, capacity = FIRST_CAPACITY) {
     this.first = first;
     this.end = end;
-    this.#weighs = weighs;
     this.#account = account;
     this.#capacity = capacity;
     this.#index = new KeyIndex(this, capacity, Math.log2(BUCKETS / (end - first)));
-    this.#flags = new Uint8Array(capacity);
-    this.#deadlines = new Float64Array(capacity);
     this.#doubles = new Float64Array(DOUBLES * capacity);
     this.#words = new Int32Array(this.#doubles.buffer);
+    this.#keyHashes = new Int32Array(capacity);
+    if (weighs) this.#weights = new Uint32Array(capacity);
   }
 
   /** Slots allocated, used or not: what the arrays cost. */
@@ -105,7 +104,7 @@ export class Shard {
   }
 
   keyHashAt(slot: number): number {
-    return this.#words[WORDS * slot + KEY_HASH]!;
+    return this.#keyHashes[slot]!;
   }
 
   bucketAt(slot: number): number {
@@ -118,8 +117,8 @@ export class Shard {
     if (slot >= this.#capacity) this.#grow();
     this.#pairs[2 * slot] = key;
     this.#pairs[2 * slot + 1] = undefined;
-    this.#words[WORDS * slot + KEY_HASH] = keyHash;
-    this.#flags[slot] = 0;
+    this.#keyHashes[slot] = keyHash;
+    this.#words[WORDS * slot + FLAGS] = 0;
     this.#index.add(key, keyHash, slot);
     this.#account.size++;
     return slot;
@@ -130,19 +129,19 @@ export class Shard {
     this.#account.size--;
     this.#pairs[2 * slot] = undefined;
     this.#pairs[2 * slot + 1] = undefined;
-    this.#deadlines[slot] = Number.POSITIVE_INFINITY;
+    this.#doubles[DOUBLES * slot + DEADLINE] = Number.POSITIVE_INFINITY;
     this.#setFlags(slot, 0);
     this.#weigh(slot, 0);
     this.#free.push(slot);
   }
 
   isState(slot: number): boolean {
-    return (this.#flags[slot]! & STATE) !== 0;
+    return (this.#flagsAt(slot) & STATE) !== 0;
   }
 
   /** Whether the slot holds a plain value that is text. */
   isText(slot: number): boolean {
-    return (this.#flags[slot]! & TEXT) !== 0;
+    return (this.#flagsAt(slot) & TEXT) !== 0;
   }
 
   stateAt(slot: number): KeyState {
@@ -153,8 +152,9 @@ export class Shard {
   setState(slot: number, state: KeyState, nextDeadline: number): void {
     this.#pairs[2 * slot + 1] = state;
     this.#setFlags(slot, state.hollow ? STATE | HOLLOW : STATE);
-    if (this.#weighs) this.#weigh(slot, SLOT_BYTES + stringBytes(this.keyAt(slot)!) + state.bytes);
-    this.#deadlines[slot] = nextDeadline;
+    if (this.#weights !== undefined)
+      this.#weigh(slot, SLOT_BYTES + stringBytes(this.keyAt(slot)!) + state.bytes);
+    this.#doubles[DOUBLES * slot + DEADLINE] = nextDeadline;
   }
 
   valueAt(slot: number): Value {
@@ -162,7 +162,7 @@ export class Shard {
   }
 
   originAt(slot: number): number {
-    return this.#words[WORDS * slot + ORIGIN]!;
+    return this.#words[WORDS * slot + FLAGS]! >>> FLAG_BITS;
   }
 
   seqAt(slot: number): number {
@@ -175,7 +175,7 @@ export class Shard {
 
   /** Of a plain value its deadline, of anything else the earliest on the key. */
   deadlineAt(slot: number): number {
-    return this.#deadlines[slot]!;
+    return this.#doubles[DOUBLES * slot + DEADLINE]!;
   }
 
   contentHashAt(slot: number): number {
@@ -183,7 +183,7 @@ export class Shard {
   }
 
   loadedAt(slot: number): boolean {
-    return (this.#flags[slot]! & LOADED) !== 0;
+    return (this.#flagsAt(slot) & LOADED) !== 0;
   }
 
   setValue(
@@ -200,42 +200,41 @@ export class Shard {
     const double = DOUBLES * slot;
     this.#doubles[double] = seq;
     this.#doubles[double + STAMP] = stamp;
-    const word = WORDS * slot;
-    this.#words[word + CONTENT_HASH] = contentHash;
-    this.#words[word + ORIGIN] = origin;
-    this.#deadlines[slot] = deadline;
+    this.#doubles[double + DEADLINE] = deadline;
+    this.#words[WORDS * slot + CONTENT_HASH] = contentHash;
     const kind = (loaded ? LOADED : 0) | (typeof value === "string" ? TEXT : 0);
-    this.#setFlags(slot, kind | (this.#flags[slot]! & USES));
-    if (this.#weighs) this.#weigh(slot, SLOT_BYTES + stringBytes(this.keyAt(slot)!) + valueBytes(value));
+    this.#setFlags(slot, (origin << FLAG_BITS) | kind | (this.#flagsAt(slot) & USES));
+    if (this.#weights !== undefined)
+      this.#weigh(slot, SLOT_BYTES + stringBytes(this.keyAt(slot)!) + valueBytes(value));
   }
 
   /** Notes a read, for eviction. */
   touch(slot: number): void {
-    const flags = this.#flags[slot]!;
-    if ((flags & USES) !== USES) this.#flags[slot] = flags + USE;
+    const flags = this.#flagsAt(slot);
+    if ((flags & USES) !== USES) this.#words[WORDS * slot + FLAGS] = flags + USE;
   }
 
   /** How often the slot was read since it was last asked, 0 to 3; forgets it. */
   takeUses(slot: number): number {
-    const flags = this.#flags[slot]!;
-    this.#flags[slot] = flags & ~USES;
+    const flags = this.#flagsAt(slot);
+    this.#words[WORDS * slot + FLAGS] = flags & ~USES;
     return (flags & USES) / USE;
   }
 
   /** As `takeUses`, but forgets one only. */
   takeUse(slot: number): number {
-    const flags = this.#flags[slot]!;
-    if ((flags & USES) !== 0) this.#flags[slot] = flags - USE;
+    const flags = this.#flagsAt(slot);
+    if ((flags & USES) !== 0) this.#words[WORDS * slot + FLAGS] = flags - USE;
     return (flags & USES) / USE;
   }
 
   /** Whether the expiry of what the slot holds was told already; forgotten with the next write. */
   expiryTold(slot: number): boolean {
-    return (this.#flags[slot]! & EXPIRED) !== 0;
+    return (this.#flagsAt(slot) & EXPIRED) !== 0;
   }
 
   tellExpiry(slot: number): void {
-    this.#flags[slot] = this.#flags[slot]! | EXPIRED;
+    this.#words[WORDS * slot + FLAGS] = this.#flagsAt(slot) | EXPIRED;
   }
 
   *keys(): Generator<string> {
@@ -264,9 +263,8 @@ export class Shard {
   /** Slots with a plain value of an origin, seq up to `upTo`, deadline within `[from, to]`. */
   plainWithin(origin: number, upTo: number, from: number, to: number): number[] {
     const found: number[] = [];
-    const deadlines = this.#deadlines;
     for (let slot = 0; slot < this.#used; slot++) {
-      const deadline = deadlines[slot]!;
+      const deadline = this.deadlineAt(slot);
       if (deadline < from || deadline > to) continue;
       if (this.keyAt(slot) === undefined || this.isState(slot)) continue;
       if (this.originAt(slot) === origin && this.seqAt(slot) <= upTo) found.push(slot);
@@ -282,7 +280,13 @@ export class Shard {
 
   /** The same contents in arrays of the right size, after most of them went. */
   compacted(): Shard {
-    const compact = new Shard(this.first, this.end, this.#weighs, this.#leave(), roomFor(this.size));
+    const compact = new Shard(
+      this.first,
+      this.end,
+      this.#weights !== undefined,
+      this.#leave(),
+      roomFor(this.size),
+    );
     for (let slot = 0; slot < this.#used; slot++) compact.#take(this, slot);
     return compact;
   }
@@ -293,8 +297,8 @@ export class Shard {
     const account = this.#leave();
     const room = roomFor(this.size / 2);
     const halves: [Shard, Shard] = [
-      new Shard(this.first, middle, this.#weighs, account, room),
-      new Shard(middle, this.end, this.#weighs, account, room),
+      new Shard(this.first, middle, this.#weights !== undefined, account, room),
+      new Shard(middle, this.end, this.#weights !== undefined, account, room),
     ];
     for (let slot = 0; slot < this.#used; slot++)
       halves[this.bucketAt(slot) < middle ? 0 : 1].#take(this, slot);
@@ -305,8 +309,8 @@ export class Shard {
   #leave(): Account {
     this.#account.size -= this.size;
     for (let slot = 0; slot < this.#used; slot++) {
-      if ((this.#flags[slot]! & HOLLOW) !== 0) this.#account.hollow--;
-      this.#account.bytes -= this.#words[WORDS * slot + WEIGHT]!;
+      if ((this.#flagsAt(slot) & HOLLOW) !== 0) this.#account.hollow--;
+      this.#account.bytes -= this.#weights?.[slot] ?? 0;
     }
     return this.#account;
   }
@@ -316,30 +320,34 @@ export class Shard {
     if (key === undefined) return;
     const to = this.allocate(key, from.keyHashAt(slot));
     this.#pairs[2 * to + 1] = from.#pairs[2 * slot + 1];
-    this.#setFlags(to, from.#flags[slot]!);
-    this.#deadlines[to] = from.#deadlines[slot]!;
-    for (let i = 0; i < WEIGHT; i++) this.#words[WORDS * to + i] = from.#words[WORDS * slot + i]!;
-    this.#weigh(to, from.#words[WORDS * slot + WEIGHT]!);
+    this.#setFlags(to, from.#flagsAt(slot));
+    for (let i = 0; i < FLAGS; i++) this.#words[WORDS * to + i] = from.#words[WORDS * slot + i]!;
+    this.#weigh(to, from.#weights?.[slot] ?? 0);
+  }
+
+  /** The flags and, above them, the origin. */
+  #flagsAt(slot: number): number {
+    return this.#words[WORDS * slot + FLAGS]!;
   }
 
   #setFlags(slot: number, flags: number): void {
-    const before = this.#flags[slot]!;
+    const before = this.#flagsAt(slot);
     if (((before ^ flags) & HOLLOW) !== 0) this.#account.hollow += (flags & HOLLOW) === 0 ? -1 : 1;
-    this.#flags[slot] = flags;
+    this.#words[WORDS * slot + FLAGS] = flags;
   }
 
   #weigh(slot: number, bytes: number): void {
-    if (!this.#weighs) return;
-    this.#account.bytes += bytes - this.#words[WORDS * slot + WEIGHT]!;
-    this.#words[WORDS * slot + WEIGHT] = bytes;
+    if (this.#weights === undefined) return;
+    this.#account.bytes += bytes - this.#weights[slot]!;
+    this.#weights[slot] = bytes;
   }
 
   #grow(): void {
     this.#capacity = Math.ceil(this.#capacity * GROWTH);
-    this.#flags = grown(this.#flags, new Uint8Array(this.#capacity));
-    this.#deadlines = grown(this.#deadlines, new Float64Array(this.#capacity));
     this.#doubles = grown(this.#doubles, new Float64Array(DOUBLES * this.#capacity));
     this.#words = new Int32Array(this.#doubles.buffer);
+    this.#keyHashes = grown(this.#keyHashes, new Int32Array(this.#capacity));
+    if (this.#weights !== undefined) this.#weights = grown(this.#weights, new Uint32Array(this.#capacity));
   }
 }
 
