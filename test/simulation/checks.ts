@@ -37,7 +37,7 @@ export function checkHost(host: Host, written: Written, keys: readonly string[])
   }
   const expected = stateAt(applied, vector);
   for (const key of new Set([...inspection.keys.keys(), ...expected.keys()])) {
-    checkState(host, key, inspection, expected.get(key));
+    checkState(host.node, key, inspection, expected.get(key));
     checkShown(host, key, viewAt(expected.get(key), host.fleetNow()), vector);
   }
   const visible = [...expected].flatMap(([key, state]) => (viewAt(state, host.fleetNow()) ? [key] : []));
@@ -78,11 +78,17 @@ export function eventsUpTo(written: Written, vector: ReadonlyMap<string, number>
   });
 }
 
-function checkState(host: Host, key: string, { keys, vector }: Inspection, expected?: KeyState): void {
+/** Compares what a host physically holds of a key. */
+export function checkState(
+  node: string,
+  key: string,
+  { keys, vector }: Inspection,
+  expected?: KeyState,
+): void {
   const held = keys.get(key);
   for (const { origin, seq } of held?.entries ?? []) {
     if (seq <= (vector.get(origin) ?? 0)) continue;
-    throw new SimulationFailure("I2", `${host.node} holds ${origin}/${seq} beyond its vector`, {
+    throw new SimulationFailure("I2", `${node} holds ${origin}/${seq} beyond its vector`, {
       key,
       vector,
     });
@@ -96,7 +102,7 @@ function checkState(host: Host, key: string, { keys, vector }: Inspection, expec
   if (got.join("\n") === wanted.join("\n")) return;
   const extra = got.filter((name) => !wanted.includes(name));
   const missing = wanted.filter((name) => !got.includes(name));
-  const message = `${host.node} at key ${JSON.stringify(key)}\n  holds wrongly: ${list(extra)}\n  lacks: ${list(missing)}`;
+  const message = `${node} at key ${JSON.stringify(key)}\n  holds wrongly: ${list(extra)}\n  lacks: ${list(missing)}`;
   throw new SimulationFailure("I1", message, { key, vector });
 }
 
@@ -120,7 +126,8 @@ function checkShown(
   throw new SimulationFailure("view", message, { key, vector });
 }
 
-function viewName(view: KeyView | undefined): string {
+/** As `contentName` names what a host shows. */
+export function viewName(view: KeyView | undefined): string {
   if (view === undefined) return "nothing";
   if (view.type === "string") return `string ${valueName(view.value)}`;
   const names = (view.type === "set" ? view.members : view.elements).map(valueName);
