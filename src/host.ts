@@ -355,12 +355,13 @@ class TidemarkHost extends Commands implements Host {
     this.#checkOpen();
     const replicator = this.#replicator;
     if (replicator === undefined) return;
-    const { fence, state, publisher } = replicator.node;
+    const { fence, state, publisher, counts } = replicator.node;
     if (fence !== undefined) throw fence;
     if (state !== "ready") {
       throw new TidemarkError("NOT_READY", `this host is ${state}; await ready() before writing`);
     }
     if (publisher.unconfirmedBytes > this.#settings.maxUnconfirmedBytes) {
+      counts.backpressure++;
       throw new TidemarkError(
         "BACKPRESSURE",
         `more than ${this.#settings.maxUnconfirmedBytes} bytes of writes wait for the NATS server; ` +

@@ -16,7 +16,7 @@ export type {
   WriteOrder,
 } from "./loader/upstream.ts";
 export type { OpenOptions } from "./options.ts";
-export type { HostState, PeerStatus, Status, StatusCounts } from "./status.ts";
+export type { FlowStatus, HostState, PeerStatus, Status, StatusCounts } from "./status.ts";
 export {
   type Commit,
   type KeysOptions,

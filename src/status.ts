@@ -35,6 +35,8 @@ export interface StatusCounts {
   rejected: number;
   /** Messages dropped because a bound was reached; repaired later. */
   dropped: number;
+  /** Writes refused with `BACKPRESSURE`. */
+  backpressure: number;
   /** Own frames published again after a reconnect. */
   republished: number;
   /** Times equal vectors came with unequal digests; must stay 0. */
@@ -43,6 +45,18 @@ export interface StatusCounts {
   disconnects: number;
   /** Events whose stamp lay far in the future: some host's clock is wrong. */
   futureStamps: number;
+}
+
+/** Who waits for whom. Bytes. */
+export interface FlowStatus {
+  /** What may still be sent before the server has to confirm some of it. */
+  readonly creditBytes: number;
+  /** What was written and is held back, for want of a connection, of credit, or for a host that is slower. */
+  readonly unsentBytes: number;
+  /** Name of the host that sending is held back for at this moment. */
+  readonly slowedBy: string | undefined;
+  /** What was received and is not yet handled. */
+  readonly queuedBytes: number;
 }
 
 export interface PeerStatus {
@@ -100,6 +114,8 @@ export interface Status {
   readonly logBytes: number;
   readonly inboxBytes: number;
   readonly unconfirmedBytes: number;
+  /** How writing and reading keep pace. */
+  readonly flow: FlowStatus;
   /** Removals of entries not yet seen. */
   readonly pendingRemovals: number;
   /** Loads and commits; `undefined` without an upstream. */
@@ -148,6 +164,12 @@ export function statusOf({
     logBytes: node?.log.bytes ?? 0,
     inboxBytes: node?.inbox.bytes ?? 0,
     unconfirmedBytes: node?.publisher.unconfirmedBytes ?? 0,
+    flow: {
+      creditBytes: node?.publisher.creditBytes ?? 0,
+      unsentBytes: node?.publisher.unsentBytes ?? 0,
+      slowedBy: node?.publisher.slowedBy,
+      queuedBytes: replicator?.queuedBytes ?? 0,
+    },
     pendingRemovals: store.pending.size,
     loader,
     counts: {
@@ -166,6 +188,7 @@ export function statusOf({
       reordered: node?.counts.reordered ?? 0,
       rejected: node?.counts.rejected ?? 0,
       dropped: (node?.counts.dropped ?? 0) + (replicator?.droppedMessages ?? 0),
+      backpressure: node?.counts.backpressure ?? 0,
       republished: node?.publisher.republished ?? 0,
       divergences: node?.counts.divergences ?? 0,
       disconnects: node?.counts.disconnects ?? 0,

@@ -3,7 +3,7 @@
  * which zero counters may be closed, whether clocks differ, and whether two hosts that have applied the
  * same events hold the same data, which they must.
  */
-import { heartbeatInterval, liveTimeout, type Peer } from "./membership.ts";
+import { heartbeatInterval, liveTimeout, noteReached, type Peer } from "./membership.ts";
 import type { Heartbeat, PeerState, Row } from "./messages.ts";
 import { type Node, SELF } from "./node.ts";
 
@@ -77,6 +77,7 @@ export class Heartbeats {
     if (!known && heartbeat.state !== "leaving") this.sendSoon();
     if (heartbeat.state === "joining") this.sendSoon();
     this.#lookForGaps(peer, now);
+    noteReached(peer, peer.vector.get(SELF), now);
     node.publisher.applied(peer.vector.get(SELF));
     if (node.replica.vector.covers(origin, heartbeat.seq)) node.replica.closeCounters(origin, peer.vector);
     this.#compare(peer, heartbeat, now);

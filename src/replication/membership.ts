@@ -14,6 +14,9 @@ export interface Peer {
   readonly vector: VersionVector;
   /** Our last event that it has acknowledged. Kept apart: only its heartbeats say what its own events had seen. */
   acknowledged: number;
+  /** Our last event that it is known to have applied, by whatever means, and monotonic milliseconds when that grew. */
+  reached: number;
+  reachedAt: number;
   state: PeerState;
   counter: number;
   /** Monotonic milliseconds. */
@@ -80,6 +83,13 @@ export class Membership {
   }
 }
 
+/** Notes how far it has come with our own events, of which it has just told. */
+export function noteReached(peer: Peer, seq: number, now: number): void {
+  if (seq <= peer.reached) return;
+  peer.reached = seq;
+  peer.reachedAt = now;
+}
+
 export function isLive(peer: Peer, now: number, timeoutMs: number): boolean {
   return peer.state !== "leaving" && now - peer.lastSeen <= timeoutMs;
 }
@@ -132,6 +142,8 @@ function newPeer(heartbeat: Heartbeat, origin: number, now: number): Peer {
     origin,
     vector: new VersionVector(),
     acknowledged: 0,
+    reached: 0,
+    reachedAt: now,
     state: heartbeat.state,
     counter: -1,
     lastSeen: now,

@@ -68,6 +68,7 @@ export interface Counts {
   dropped: number;
   divergences: number;
   disconnects: number;
+  backpressure: number;
 }
 
 export interface Repair {

@@ -9,7 +9,7 @@ import type { CatchUp } from "./catch-up.ts";
 import { Assemblies } from "./fragments.ts";
 import { ACK_REQUESTED, type FrameHeader, readFrameEvents, readFrameHeader } from "./frame.ts";
 import type { Heartbeats } from "./heartbeats.ts";
-import type { Peer } from "./membership.ts";
+import { noteReached, type Peer } from "./membership.ts";
 import { bulkType, decodeMessage } from "./message-codec.ts";
 import type { Message, Replay } from "./messages.ts";
 import { type Node, SELF } from "./node.ts";
@@ -49,6 +49,11 @@ export class Receiver {
   /** Messages given up because a queue was full. */
   get dropped(): number {
     return this.#work.dropped + this.#assemblies.dropped;
+  }
+
+  /** Bytes of messages that wait to be handled. */
+  get queuedBytes(): number {
+    return this.#work.bytes;
   }
 
   /** Takes a message from the transport; handled now, or soon if this turn has done enough. */
@@ -190,6 +195,7 @@ export class Receiver {
         return;
       case "acknowledgement":
         peer.acknowledged = Math.max(peer.acknowledged, message.seq);
+        noteReached(peer, message.seq, this.#node.world.monotonic());
         publisher.applied(message.seq);
         waits.look();
         return;

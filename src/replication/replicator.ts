@@ -28,6 +28,7 @@ import { Publisher } from "./publisher.ts";
 import { Receiver } from "./receiver.ts";
 import { Needs } from "./recovery.ts";
 import { Responder } from "./responder.ts";
+import { slowestReceiver } from "./slowest.ts";
 import { Donor } from "./state-sync.ts";
 import { Waits } from "./waits.ts";
 
@@ -68,12 +69,18 @@ export class Replicator {
     const builder = new FrameBuilder(settings.namespace, origins);
     const log = new EventLog({ maxBytes: settings.logBytes, maxAgeMs: LOG_AGE_MS });
     this.waits = new Waits(() => world.monotonic());
-    const publisher = new Publisher(builder, settings.frameBytes, {
+    const publisher = new Publisher(builder, settings.frameBytes, settings.logBytes, {
       connected: () => transport.connected && this.node.state !== "fenced",
       publish: (frame) => this.#publish(frame),
       flush: (done) => transport.flush(done),
       framed: (frame) => log.append(SELF, { ...frame, at: world.monotonic() }),
       confirmed: () => this.waits.look(),
+      slowest: (floor) => {
+        // A host that leaves has no later to send it in.
+        if (this.node.state === "leaving") return undefined;
+        const timeoutMs = liveTimeout(this.node.heartbeatMs());
+        return slowestReceiver(this.node.membership.all(), { now: world.monotonic(), timeoutMs, floor });
+      },
     });
     this.node = {
       self,
@@ -192,6 +199,11 @@ export class Replicator {
     for (const { offsets } of this.node.membership.all()) {
       for (let i = 0; i < offsets.length; i++) offsets[i]! -= ms;
     }
+  }
+
+  /** Bytes received and not yet handled. */
+  get queuedBytes(): number {
+    return this.#receiver.queuedBytes;
   }
 
   /** Messages given up because a queue was full. */
@@ -318,5 +330,6 @@ function noCounts(): Counts {
     dropped: 0,
     divergences: 0,
     disconnects: 0,
+    backpressure: 0,
   };
 }

@@ -4,6 +4,7 @@ import { BUCKETS } from "../crdt/digest.ts";
 import type { HostAddress } from "../transport/transport.ts";
 import { decodeDigests, REPLAY_BYTES } from "./catch-up.ts";
 import type { Heartbeats } from "./heartbeats.ts";
+import type { Peer } from "./membership.ts";
 import type { Message, ReplayRequest, SyncRequest } from "./messages.ts";
 import { type Node, SELF } from "./node.ts";
 import type { Donor } from "./state-sync.ts";
@@ -81,11 +82,13 @@ export class Responder {
     return this.#donor.open(message.session, () => replica.openImage(seen, digests), now);
   }
 
-  #replay(peer: HostAddress, request: ReplayRequest): void {
+  #replay(peer: Peer, request: ReplayRequest): void {
     const { origins, log, inbox, replica, self, publisher, counts } = this.#node;
     const { incarnation } = self;
     const origin = origins.find(request.origin);
     if (origin === SELF) publisher.release();
+    // What is held back is on its way; sent to each who asks as well, it would be sent many times.
+    if (origin === SELF && peer.state === "ready" && request.first > publisher.publishedSeq) return;
     const frames =
       origin === undefined
         ? []

@@ -11,6 +11,7 @@ import { journalTo } from "./journal.ts";
 import type { OrderName, Orders, Reply, Request } from "./orders.ts";
 
 let host: Host;
+let burden: NodeJS.Timeout | undefined;
 
 type Handlers = {
   [Name in OrderName]: (
@@ -60,6 +61,14 @@ const handlers: Handlers = {
   async confirm({ hosts, timeoutMs }) {
     const { seq } = host.token();
     return { seq, hosts: await host.replicated({ hosts, timeout: timeoutMs }) };
+  },
+  burden({ busyMs }) {
+    clearInterval(burden);
+    burden = setInterval(() => {
+      const until = performance.now() + busyMs;
+      while (performance.now() < until);
+    }, 100);
+    return undefined;
   },
   mark() {
     const { state, connected, vectorHash, digest, counts } = host.status();

@@ -56,6 +56,8 @@ export interface Orders {
   };
   /** Waits for that many other hosts; answers how many have everything up to `seq`. */
   confirm: { takes: { hosts: number; timeoutMs: number }; answers: { seq: number; hosts: number } };
+  /** From now on spends so many milliseconds of every hundred on nothing, as a busy process does. */
+  burden: { takes: { busyMs: number }; answers: undefined };
   mark: { takes: undefined; answers: Mark };
   status: { takes: undefined; answers: Status };
   show: { takes: undefined; answers: Shown };

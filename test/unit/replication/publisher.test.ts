@@ -9,17 +9,20 @@ import { Random } from "../../../src/testing/random.ts";
 const MIB = 1024 * 1024;
 
 function begun(frameBytes = 1) {
-  const state = { connected: true };
+  const state: { connected: boolean; reached: number | undefined } = { connected: true, reached: undefined };
+  const slow = (reached: number) => ({ node: "slow", reached });
   const published: Frame[] = [];
   const logged: Frame[] = [];
   const flushes: ((error?: unknown) => void)[] = [];
   let confirmed = 0;
-  const publisher = new Publisher(new FrameBuilder("n", new Origins("self")), frameBytes, {
+  const publisher = new Publisher(new FrameBuilder("n", new Origins("self")), frameBytes, 64 * MIB, {
     connected: () => state.connected,
     publish: (frame) => published.push(frame),
     flush: (done) => flushes.push(done),
     framed: (frame) => logged.push(frame),
     confirmed: () => confirmed++,
+    slowest: (floor) =>
+      state.reached !== undefined && state.reached >= floor ? slow(state.reached) : undefined,
   });
   let seq = 0;
   return {
@@ -228,5 +231,84 @@ describe("Publisher", () => {
         0,
       ]);
     }
+  });
+
+  describe("with a receiver that is slower", () => {
+    const chunk = "x".repeat(MIB / 8);
+    const confirmAll = ({ publisher, flushes }: ReturnType<typeof begun>): void => {
+      do {
+        publisher.confirm();
+        flushes.shift()?.();
+      } while (flushes.length > 0);
+    };
+
+    it("sends no more than 8 MiB beyond what that has applied, however much the server confirms", () => {
+      const world = begun();
+      const { publisher, published, state, write } = world;
+      state.reached = 0;
+      for (let i = 0; i < 100; i++) {
+        write(chunk);
+        confirmAll(world);
+      }
+      const sent = published.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      expect(sent).toBeGreaterThan(8 * MIB - chunk.length);
+      expect(sent).toBeLessThan(8 * MIB + 2 * chunk.length);
+      expect(publisher.slowedBy).toBe("slow");
+      expect(publisher.unsentBytes).toBe(publisher.unconfirmedBytes);
+      expect(publisher.unsentBytes).toBeGreaterThan(30 * chunk.length);
+      expect(publisher.publishedSeq).toBe(published.length);
+
+      state.reached = 32;
+      publisher.applied(32);
+      expect(published.length).toBeGreaterThan(90);
+    });
+
+    it("asks its receivers once per MiB how far they have come", () => {
+      const world = begun();
+      for (let i = 0; i < 80; i++) {
+        world.write(chunk);
+        confirmAll(world);
+      }
+      const asking = world.published.filter(({ bytes }) => {
+        return (readFrameHeader(bytes, "n").flags & ACK_REQUESTED) !== 0;
+      });
+      expect(asking.length).toBeGreaterThanOrEqual(9);
+      expect(asking.length).toBeLessThanOrEqual(11);
+    });
+
+    it("goes on as soon as there is nobody left to wait for", () => {
+      const world = begun();
+      const { publisher, published, state, write } = world;
+      state.reached = 0;
+      for (let i = 0; i < 100; i++) write(chunk);
+      confirmAll(world);
+      expect(published.length).toBeLessThan(100);
+      state.reached = undefined;
+      confirmAll(world);
+      expect(published).toHaveLength(100);
+      expect(publisher.slowedBy).toBeUndefined();
+    });
+
+    it("does not wait for one that is further behind than can be replayed", () => {
+      const world = begun();
+      world.state.reached = undefined;
+      for (let i = 0; i < 600; i++) {
+        world.write(chunk);
+        confirmAll(world);
+      }
+      world.state.reached = 1;
+      for (let i = 0; i < 100; i++) {
+        world.write(chunk);
+        confirmAll(world);
+      }
+      expect(world.published).toHaveLength(700);
+    });
+
+    it("sends a frame that is larger than all that may be outstanding", () => {
+      const world = begun();
+      world.state.reached = 0;
+      world.write("x".repeat(9 * MIB));
+      expect(world.published).toHaveLength(1);
+    });
   });
 });
