@@ -70,6 +70,11 @@ const ROOMS: readonly Room[] = [
   { name: "nats-server", paths: ["nats-server"], mayImport: ["errors"] },
   { name: "http", paths: ["providers/http"], mayImport: ["tidemark.ts", "status.ts", "errors"] },
   {
+    name: "resp",
+    paths: ["providers/resp"],
+    mayImport: ["tidemark.ts", "status.ts", "crdt/glob.ts", "errors"],
+  },
+  {
     name: "testing",
     paths: ["testing"],
     mayImport: [
@@ -95,6 +100,7 @@ const ROOMS: readonly Room[] = [
       "hall",
       "nats-server",
       "http",
+      "resp",
       "testing",
     ],
   },
@@ -292,7 +298,7 @@ describe("the rules", () => {
     ["host.ts", `import lodash from "lodash";`],
     ["nats-server/a.ts", `import { GenericContainer } from "testcontainers";`],
     ["misc/a.ts", ""],
-    ["providers/resp/a.ts", ""],
+    ["providers/wasmcloud/a.ts", ""],
   ])("refuse the imports of %s: %s", (path, source) => {
     expect(wrongImports(plant(path, source))).toHaveLength(1);
   });

@@ -9,23 +9,35 @@ import { TidemarkError } from "../errors.ts";
 import { type OpenOptions, resolveSettings } from "../options.ts";
 import { jwtAuthenticator } from "./nats-jwt.ts";
 
-export interface HttpPlace {
+/** Where to listen. */
+export interface Place {
   readonly host: string;
   readonly port: number;
+}
+
+/** The door of the Redis protocol; certificates and users by the names of their files. */
+export interface RespSettings extends Place {
+  readonly password: string | undefined;
+  readonly usersFile: string | undefined;
+  readonly allowOpen: boolean;
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string | undefined } | undefined;
 }
 
 /** What `serve` runs with. */
 export interface ServeSettings {
   readonly open: OpenOptions;
+  /** `undefined`: no Redis protocol. */
+  readonly resp: RespSettings | undefined;
   /** `undefined`: no HTTP. */
-  readonly http: HttpPlace | undefined;
+  readonly http: Place | undefined;
   readonly json: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const HTTP_HOST = "127.0.0.1";
+const LOOPBACK = "127.0.0.1";
 const HTTP_PORT = 7380;
+const RESP_PORT = 7379;
 
 interface Flag {
   /** As commander takes it. */
@@ -56,10 +68,52 @@ const FLAGS: readonly Flag[] = [
     about: "this host's name (default: from the machine's)",
   },
   {
+    flag: "--resp <address>",
+    name: "resp",
+    variable: "TIDEMARK_RESP",
+    about: `Redis protocol: host:port, port or "off" (default ${LOOPBACK}:${RESP_PORT})`,
+  },
+  {
+    flag: "--requirepass <password>",
+    name: "requirepass",
+    variable: "TIDEMARK_REQUIREPASS",
+    about: "what clients of the Redis protocol log in with",
+  },
+  {
+    flag: "--resp-users <file>",
+    name: "respUsers",
+    variable: "TIDEMARK_RESP_USERS",
+    about: "named users as JSON; see docs/REDIS.md",
+  },
+  {
+    flag: "--resp-cert <file>",
+    name: "respCert",
+    variable: "TIDEMARK_RESP_CERT",
+    about: "TLS for the Redis protocol: certificate, PEM",
+  },
+  {
+    flag: "--resp-key <file>",
+    name: "respKey",
+    variable: "TIDEMARK_RESP_KEY",
+    about: "its key; SIGHUP reads both again",
+  },
+  {
+    flag: "--resp-ca <file>",
+    name: "respCa",
+    variable: "TIDEMARK_RESP_CA",
+    about: "whom client certificates must come from",
+  },
+  {
+    flag: "--allow-open",
+    name: "allowOpen",
+    variable: "TIDEMARK_ALLOW_OPEN",
+    about: "serve the Redis protocol beyond this machine without a password",
+  },
+  {
     flag: "--http <address>",
     name: "http",
     variable: "TIDEMARK_HTTP",
-    about: `host:port, port or "off" (default ${HTTP_HOST}:${HTTP_PORT}; port 0: a free one)`,
+    about: `HTTP: the same (default ${LOOPBACK}:${HTTP_PORT}; port 0: a free one)`,
   },
   {
     flag: "--allow-remote",
@@ -128,15 +182,16 @@ export function serveSettings(
   }
   const open = openOptions(given, env);
   checkOpen(open, given);
-  const http = httpPlace(given.get("http"));
+  const resp = respSettings(given);
+  const http = place(given.get("http"), HTTP_PORT);
   if (http !== undefined && !isLoopback(http.host) && !isOn(given.get("allowRemote"))) {
     throw new TidemarkError(
       "INVALID_ARGUMENT",
       `${given.get("http")!.source} would let other machines read the status of this host without logging in; ` +
-        `listen on ${HTTP_HOST}, or add --allow-remote (or TIDEMARK_ALLOW_REMOTE=true) to consent`,
+        `listen on ${LOOPBACK}, or add --allow-remote (or TIDEMARK_ALLOW_REMOTE=true) to consent`,
     );
   }
-  return { open, http, json: isOn(given.get("json")) };
+  return { open, resp, http, json: isOn(given.get("json")) };
 }
 
 function givenFor(
@@ -211,16 +266,38 @@ function checkOpen(open: OpenOptions, given: ReadonlyMap<string, Given>): void {
   }
 }
 
-function httpPlace(given: Given | undefined): HttpPlace | undefined {
-  if (given === undefined) return { host: HTTP_HOST, port: HTTP_PORT };
+function respSettings(given: ReadonlyMap<string, Given>): RespSettings | undefined {
+  const where = place(given.get("resp"), RESP_PORT);
+  if (where === undefined) return undefined;
+  const text = (name: string): string | undefined => given.get(name)?.text as string | undefined;
+  const [cert, key, ca] = [text("respCert"), text("respKey"), text("respCa")];
+  if ((cert === undefined) !== (key === undefined) || (ca !== undefined && cert === undefined)) {
+    const sentence = "TLS takes both --resp-cert and --resp-key; --resp-ca comes on top of them";
+    throw new TidemarkError("INVALID_ARGUMENT", sentence);
+  }
+  const tls = cert === undefined || key === undefined ? undefined : { cert, key, ca };
+  const [password, usersFile] = [text("requirepass"), text("respUsers")];
+  const allowOpen = isOn(given.get("allowOpen"));
+  if (!isLoopback(where.host) && password === undefined && usersFile === undefined && !allowOpen) {
+    throw new TidemarkError(
+      "INVALID_ARGUMENT",
+      `${given.get("resp")!.source} would let other machines read and write everything without logging in; ` +
+        "add --requirepass (or TIDEMARK_REQUIREPASS), or --allow-open to consent",
+    );
+  }
+  return { ...where, password, usersFile, allowOpen, tls };
+}
+
+function place(given: Given | undefined, defaultPort: number): Place | undefined {
+  if (given === undefined) return { host: LOOPBACK, port: defaultPort };
   const text = String(given.text).trim();
   if (text === "off") return undefined;
   const [, bracketed, plain, port = ""] = /^(?:(?:\[([^\]]+)\]|([^:]+)):)?(\d{1,5})$/.exec(text) ?? [];
   if (port === "" || Number(port) > 65_535) {
-    const takes = `takes host:port such as "${HTTP_HOST}:${HTTP_PORT}" or "[::1]:${HTTP_PORT}", a port, or "off"`;
+    const takes = `takes host:port such as "${LOOPBACK}:${defaultPort}" or "[::1]:${defaultPort}", a port, or "off"`;
     throw new TidemarkError("INVALID_ARGUMENT", `${given.source} ${takes}, not ${JSON.stringify(text)}`);
   }
-  return { host: bracketed ?? plain ?? HTTP_HOST, port: Number(port) };
+  return { host: bracketed ?? plain ?? LOOPBACK, port: Number(port) };
 }
 
 /** Whether only this machine reaches an address. A name other than localhost may mean anything. */

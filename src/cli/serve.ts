@@ -4,18 +4,16 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { TidemarkError } from "../errors.ts";
-import { type HttpDoor, serveHttp } from "../providers/http/http.ts";
 import { open, type Tidemark } from "../tidemark.ts";
+import { type Doors, openDoors } from "./doors.ts";
 import { EXIT } from "./failure.ts";
 import type { ServeSettings } from "./flags.ts";
+import { type Tell, tellJson, tellPeople } from "./tell.ts";
 
 /** Orchestrators send SIGKILL after 10 s as a rule, and nobody learns why. */
 const DRAIN_LIMIT_MS = 10_000;
 /** How often a host that NATS refuses something looks whether it has been granted. */
 const REFUSED_RETRY_MS = 1_000;
-
-/** Tells of one event: as a line for people, or as JSON with its data. */
-type Tell = (event: string, text: string, data: Record<string, unknown>) => void;
 
 /** Runs a host until a signal ends it; settles with the exit code. */
 export async function serve(settings: ServeSettings): Promise<number> {
@@ -28,28 +26,23 @@ export async function serve(settings: ServeSettings): Promise<number> {
     return EXIT.done;
   }
   const kv = await opening;
-  let door: HttpDoor | undefined;
+  let doors: Doors | undefined;
   try {
-    door = settings.http && (await serveHttp({ kv, ...settings.http }));
-    if (door !== undefined) {
-      const { host, port, url } = door.address;
-      tell("listening", `http   ${url}  /healthz /readyz /status`, { door: "http", host, port, url });
-    }
+    doors = await openDoors(kv, settings, tell);
     const gone = new AbortController();
     const ready = untilReady(kv, tell, gone.signal);
     // Without a door and without NATS nothing else would keep the process alive.
     const alive = setInterval(() => undefined, 60_000);
-    const signal = await Promise.race([signalled, ready.then(() => signalled)]).finally(() =>
-      clearInterval(alive),
-    );
+    const told = Promise.race([signalled, doors.shutDown]);
+    const signal = await Promise.race([told, ready.then(() => told)]).finally(() => clearInterval(alive));
     gone.abort();
     tell("draining", `ending on ${signal}`, { signal });
   } catch (error) {
     await kv.close();
-    await door?.close();
+    await doors?.close();
     throw error;
   }
-  return await drain(kv, door, tell);
+  return await drain(kv, doors, tell);
 }
 
 /** Says once that it is ready; says so too when NATS refuses what the host needs, and goes on trying. */
@@ -76,9 +69,8 @@ async function untilReady(kv: Tidemark, tell: Tell, signal: AbortSignal): Promis
   }
 }
 
-/** The door stays open until the host has left, so that readiness is seen to be gone. */
-async function drain(kv: Tidemark, door: HttpDoor | undefined, tell: Tell): Promise<number> {
-  const drained = kv.close().then(() => door?.close());
+async function drain(kv: Tidemark, doors: Doors, tell: Tell): Promise<number> {
+  const drained = doors.close(() => kv.close());
   const second = nextSignal();
   const outcome = await Promise.race([
     drained.then(() => "drained" as const),
@@ -107,8 +99,3 @@ function nextSignal(): Promise<NodeJS.Signals> {
     for (const each of signals) process.on(each, heard);
   });
 }
-
-const tellPeople: Tell = (_event, text) => void process.stdout.write(`${text}\n`);
-
-const tellJson: Tell = (event, _text, data) =>
-  void process.stdout.write(`${JSON.stringify({ event, ...data })}\n`);

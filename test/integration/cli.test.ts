@@ -66,7 +66,7 @@ class Served {
   readonly #lines: AsyncIterator<string>;
 
   constructor(args: readonly string[], env?: NodeJS.ProcessEnv) {
-    this.child = start(["serve", "--json", "--http", "0", ...args], env);
+    this.child = start(["serve", "--json", "--resp", "off", "--http", "0", ...args], env);
     this.#lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
     this.ended = ended(this.child);
   }
@@ -88,8 +88,8 @@ class Served {
 describe("the help", () => {
   it.each<[args: string[], shown: RegExp, lines: number]>([
     [["--help"], /Commands:\n {2}serve .*\n {2}demo /, 24],
-    [["help", "serve"], /Usage: tidemark serve/, 50],
-    [["serve", "--help"], /TIDEMARK_NATS.*Examples:\n {2}tidemark serve --nats/s, 50],
+    [["help", "serve"], /Usage: tidemark serve/, 60],
+    [["serve", "--help"], /TIDEMARK_NATS.*Examples:\n {2}tidemark serve --nats/s, 60],
     [["demo", "--help"], /--keep.*Examples:\n {2}tidemark demo/s, 24],
     [["--version"], /^\d+\.\d+\.\d+\n$/, 2],
   ])("%j", async (args, shown, lines) => {
@@ -138,7 +138,7 @@ describe("a failure", () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as { port: number };
-    const { code, err } = await run(["serve", "--http", String(port)]);
+    const { code, err } = await run(["serve", "--resp", "off", "--http", String(port)]);
     other.close();
     expect(code).toBe(1);
     expect(err).toMatch(
@@ -149,7 +149,7 @@ describe("a failure", () => {
 
 describe("serve", () => {
   it("stands alone, tells people, and ends on SIGINT", async () => {
-    const child = start(["serve", "--http", "0", "--node", "solo"]);
+    const child = start(["serve", "--resp", "0", "--http", "0", "--node", "solo"]);
     const done = ended(child);
     const lines = createInterface({ input: child.stdout! });
     const told: string[] = [];
@@ -159,6 +159,7 @@ describe("serve", () => {
     }
     expect((await done).code).toBe(0);
     expect(told).toEqual([
+      expect.stringMatching(/^redis {2}redis:\/\/127\.0\.0\.1:\d+$/),
       expect.stringMatching(/^http {3}http:\/\/127\.0\.0\.1:\d+ {2}\/healthz \/readyz \/status$/),
       expect.stringMatching(/^ready {2}solo in namespace default, standalone, 0 keys, after \d+ ms$/),
       "ending on SIGINT",

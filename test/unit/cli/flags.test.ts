@@ -17,7 +17,19 @@ const refused = (message: RegExp) =>
 
 describe("the flags of serve", () => {
   it("stand alone on the loopback address without any", () => {
-    expect(settings("")).toEqual({ open: {}, http: { host: "127.0.0.1", port: 7380 }, json: false });
+    expect(settings("")).toEqual({
+      open: {},
+      resp: {
+        host: "127.0.0.1",
+        port: 7379,
+        password: undefined,
+        usersFile: undefined,
+        allowOpen: false,
+        tls: undefined,
+      },
+      http: { host: "127.0.0.1", port: 7380 },
+      json: false,
+    });
   });
 
   it.each<[line: string, open: object]>([
@@ -41,6 +53,29 @@ describe("the flags of serve", () => {
   ])("--http %s", (text, place) => {
     expect(settings(`--http ${text}`).http).toEqual(place);
     expect(settings("", { TIDEMARK_HTTP: text }).http).toEqual(place);
+  });
+
+  it.each<[line: string, resp: object | undefined]>([
+    ["--resp off", undefined],
+    ["--resp 0", { host: "127.0.0.1", port: 0 }],
+    ["--resp 0.0.0.0:1 --allow-open", { host: "0.0.0.0", port: 1, allowOpen: true }],
+    ["--resp 0.0.0.0:1 --requirepass secret", { password: "secret" }],
+    ["--resp 0.0.0.0:1 --resp-users u.json", { usersFile: "u.json" }],
+    ["--resp-cert c --resp-key k", { tls: { cert: "c", key: "k", ca: undefined } }],
+    ["--resp-cert c --resp-key k --resp-ca a", { tls: { cert: "c", key: "k", ca: "a" } }],
+  ])("%s", (line, resp) => {
+    const { resp: found } = settings(line);
+    if (resp === undefined) expect(found).toBeUndefined();
+    else expect(found).toMatchObject(resp);
+  });
+
+  it.each<[line: string, message: RegExp]>([
+    ["--resp a:b", /^--resp takes host:port/],
+    ["--resp 0.0.0.0:7379", /^--resp would let other machines .*--requirepass.*--allow-open/],
+    ["--resp-cert c", /^TLS takes both --resp-cert and --resp-key/],
+    ["--resp-ca a", /^TLS takes both/],
+  ])("refuse %s", (line, message) => {
+    expect(() => settings(line)).toThrow(refused(message));
   });
 
   it.each(["on", "host", ":80", "a:b", "65536", "::1:80", "http://a:80", "1.2.3.4:999999", "-1"])(
@@ -88,6 +123,7 @@ describe("the environment of serve", () => {
         connectTimeout: "3s",
         subjectPrefix: "acme",
       },
+      resp: expect.objectContaining({ host: "127.0.0.1", port: 7379 }),
       http: { host: "0.0.0.0", port: 0 },
       json: true,
     });

@@ -1,0 +1,116 @@
+/** The doors that `serve` opens on a host, and how they close: clients first, then the host, then who looks on. */
+import { readFile } from "node:fs/promises";
+import { TidemarkError } from "../errors.ts";
+import { type HttpDoor, serveHttp } from "../providers/http/http.ts";
+import { type RespDoor, type RespTls, type RespUser, serveResp } from "../providers/resp/resp.ts";
+import type { Tidemark } from "../tidemark.ts";
+import type { RespSettings, ServeSettings } from "./flags.ts";
+import type { Tell } from "./tell.ts";
+
+export interface Doors {
+  /** Settles when a client has asked the host to end. */
+  readonly shutDown: Promise<string>;
+  /** Ends what clients do, lets `leave` end the host, and closes HTTP last, so that readiness is seen to be gone. */
+  close(leave?: () => Promise<void>): Promise<void>;
+}
+
+/** Opens what is asked for, and says where it listens. Whatever fails, nothing stays open. */
+export async function openDoors(
+  kv: Tidemark,
+  settings: Pick<ServeSettings, "resp" | "http">,
+  tell: Tell,
+): Promise<Doors> {
+  let resp: RespDoor | undefined;
+  let http: HttpDoor | undefined;
+  let asked: (how: string) => void = () => undefined;
+  const shutDown = new Promise<string>((resolve) => {
+    asked = resolve;
+  });
+  try {
+    if (settings.resp !== undefined) {
+      resp = await openResp(kv, settings.resp, () => asked("SHUTDOWN"));
+      const { host, port, url } = resp.address;
+      tell("listening", `redis  ${url}`, { door: "resp", host, port, url });
+    }
+    if (settings.http !== undefined) {
+      http = await serveHttp({ kv, ...settings.http });
+      const { host, port, url } = http.address;
+      tell("listening", `http   ${url}  /healthz /readyz /status`, { door: "http", host, port, url });
+    }
+  } catch (error) {
+    await resp?.close();
+    throw error;
+  }
+  const renew = () => void renewTls(resp, settings.resp, tell);
+  if (settings.resp?.tls !== undefined) process.on("SIGHUP", renew);
+  return {
+    shutDown,
+    close: async (leave) => {
+      process.off("SIGHUP", renew);
+      await resp?.close();
+      await leave?.();
+      await http?.close();
+    },
+  };
+}
+
+async function openResp(kv: Tidemark, settings: RespSettings, onShutdown: () => void): Promise<RespDoor> {
+  const { host, port, password, usersFile, allowOpen, tls } = settings;
+  return serveResp({
+    kv,
+    host,
+    port,
+    allowOpen,
+    onShutdown,
+    ...(password === undefined ? {} : { password }),
+    ...(usersFile === undefined ? {} : { users: await readUsers(usersFile) }),
+    ...(tls === undefined ? {} : { tls: await readTls(tls) }),
+  });
+}
+
+async function renewTls(
+  door: RespDoor | undefined,
+  settings: RespSettings | undefined,
+  tell: Tell,
+): Promise<void> {
+  try {
+    door!.renewTls(await readTls(settings!.tls!));
+    tell("renewed", "redis  new connections get the certificate as it is now", { door: "resp" });
+  } catch (error) {
+    // The old certificate stays in force: a door that closes over a typing error helps nobody.
+    const reason = error instanceof Error ? error.message : String(error);
+    tell("notRenewed", `redis  the certificate stays as it was: ${reason}`, { door: "resp", reason });
+  }
+}
+
+async function readTls({ cert, key, ca }: NonNullable<RespSettings["tls"]>): Promise<RespTls> {
+  const files = { cert: await read(cert, "--resp-cert"), key: await read(key, "--resp-key") };
+  return ca === undefined ? files : { ...files, ca: await read(ca, "--resp-ca") };
+}
+
+async function readUsers(file: string): Promise<RespUser[]> {
+  const text = String(await read(file, "--resp-users"));
+  let users: unknown;
+  try {
+    users = JSON.parse(text);
+  } catch (cause) {
+    throw wrong(`--resp-users: ${file} is no JSON: ${(cause as Error).message}`, cause);
+  }
+  const known = new Set(["name", "password", "keys", "rights"]);
+  const isUser = (user: unknown): boolean =>
+    typeof user === "object" && user !== null && Object.keys(user).every((name) => known.has(name));
+  if (Array.isArray(users) && users.length > 0 && users.every(isUser)) return users as RespUser[];
+  throw wrong(`--resp-users: ${file} takes a list such as [{"name":"app","password":"…","keys":["app:*"]}]`);
+}
+
+async function read(file: string, flag: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw wrong(`${flag}: ${(cause as Error).message}`, cause);
+  }
+}
+
+function wrong(message: string, cause?: unknown): TidemarkError {
+  return new TidemarkError("INVALID_ARGUMENT", message, { cause });
+}

@@ -1,0 +1,211 @@
+/**
+ * The Redis protocol, for any language: RESP2, RESP3 and lines typed by hand, on top of the operations of a
+ * host. `parser.ts` and `reply.ts` know the protocol, `command.ts` and `commands/` what is served, and
+ * `connection.ts` brings them together.
+ */
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import { TidemarkError } from "../../errors.ts";
+import type { Tidemark } from "../../tidemark.ts";
+import { Access, type RespUser } from "./access.ts";
+import { Configuration } from "./configuration.ts";
+import { Connection } from "./connection.ts";
+import { DEFAULT_LIMITS, type RespLimits } from "./limits.ts";
+import { type RespCounts, Service } from "./service.ts";
+
+export type { RespUser } from "./access.ts";
+export type { RespLimits } from "./limits.ts";
+export type { RespCounts } from "./service.ts";
+
+/** Certificate and key as PEM. */
+export interface RespTls {
+  readonly cert: string | Uint8Array;
+  readonly key: string | Uint8Array;
+  /** Whom client certificates must come from. Absent: none are asked for. */
+  readonly ca?: string | Uint8Array;
+}
+
+export interface RespOptions {
+  /** The host that is served; it is not closed with the door. */
+  readonly kv: Tidemark;
+  /** The address to listen on, `127.0.0.1` for this machine only. Default that. */
+  readonly host?: string;
+  /** 0: a free one. Default 7379. */
+  readonly port?: number;
+  /** Of the default user: who does not know it can only log in. */
+  readonly password?: string;
+  readonly users?: readonly RespUser[];
+  /** Consent to be reached from other machines without anybody having to log in. */
+  readonly allowOpen?: boolean;
+  readonly tls?: RespTls;
+  readonly limits?: Partial<RespLimits>;
+  /** What SHUTDOWN calls; without it SHUTDOWN is refused. */
+  readonly onShutdown?: () => void;
+}
+
+export interface RespAddress {
+  readonly host: string;
+  readonly port: number;
+  /** `redis://` or `rediss://`. */
+  readonly url: string;
+}
+
+export interface RespStatus extends RespCounts {
+  /** Connected now. */
+  clients: number;
+}
+
+export interface RespDoor {
+  /** Where it listens, with the port it got. */
+  readonly address: RespAddress;
+  status(): RespStatus;
+  /** Serves new connections with another certificate. Throws `INVALID_ARGUMENT` where it cannot be used. */
+  renewTls(tls: RespTls): void;
+  /** Takes no more connections and ends those there are, their replies sent. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export const RESP_HOST = "127.0.0.1";
+export const RESP_PORT = 7379;
+/** How often idle clients and slow readers are looked for. */
+const CHECK_EVERY_MS = 1_000;
+/** How long clients may take to read their last replies once the door closes. */
+const CLOSE_LIMIT_MS = 1_000;
+const TOO_MANY = Buffer.from("-ERR max number of clients reached\r\n");
+
+/** Starts to listen. Rejects `LISTEN_FAILED` when the address cannot be had, `INVALID_ARGUMENT`. */
+export async function serveResp(options: RespOptions): Promise<RespDoor> {
+  const { kv, host = RESP_HOST, port = RESP_PORT, password, users = [], tls } = options;
+  if (!isLoopback(host) && !password && users.length === 0 && options.allowOpen !== true) {
+    throw new TidemarkError(
+      "INVALID_ARGUMENT",
+      `${host} would let other machines read and write everything without logging in; give a password, ` +
+        `listen on ${RESP_HOST}, or consent with allowOpen`,
+    );
+  }
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const access = new Access(password || undefined, users);
+  const service: Service = new Service({
+    kv,
+    access,
+    limits,
+    configuration: new Configuration(limits, access, () => service.port),
+    shutDown: options.onShutdown,
+  });
+  const connections = new Set<Connection>();
+  const accept = (socket: Socket) => admit(socket, service, connections, tls !== undefined);
+  const server = tls === undefined ? createServer({ noDelay: true }, accept) : tlsServer(tls, accept);
+  await listen(server, host, port);
+  const bound = server.address() as AddressInfo;
+  service.port = bound.port;
+  const check = setInterval(() => {
+    const now = performance.now();
+    for (const connection of connections) connection.check(now);
+  }, CHECK_EVERY_MS);
+  check.unref();
+  let closing: Promise<void> | undefined;
+  return {
+    address: { host: bound.address, port: bound.port, url: urlOf(bound, tls !== undefined) },
+    status: () => ({ clients: connections.size, ...service.counts }),
+    renewTls: (renewed) => renew(server, renewed),
+    close: () => {
+      closing ??= closeDoor(server, connections).finally(() => clearInterval(check));
+      return closing;
+    },
+  };
+}
+
+function admit(socket: Socket, service: Service, connections: Set<Connection>, encrypted: boolean): void {
+  if (connections.size >= service.limits.maxClients) {
+    service.counts.refusedConnections++;
+    socket.on("error", () => undefined);
+    socket.end(TOO_MANY);
+    socket.destroySoon();
+    return;
+  }
+  service.counts.connections++;
+  const connection = new Connection(socket, service, encrypted);
+  connections.add(connection);
+  socket.once("close", () => connections.delete(connection));
+}
+
+function tlsServer(tls: RespTls, accept: (socket: Socket) => void): TlsServer {
+  try {
+    const server = createTlsServer(contextOf(tls), accept);
+    // A handshake that failed is its client's affair.
+    server.on("tlsClientError", (_error, socket) => socket.destroy());
+    return server;
+  } catch (cause) {
+    throw badTls(cause);
+  }
+}
+
+function renew(server: Server | TlsServer, tls: RespTls): void {
+  if (!("setSecureContext" in server))
+    throw new TidemarkError("INVALID_ARGUMENT", "this door was opened without TLS; open it with tls");
+  try {
+    server.setSecureContext(contextOf(tls));
+  } catch (cause) {
+    throw badTls(cause);
+  }
+}
+
+function contextOf({ cert, key, ca }: RespTls) {
+  const pem = (given: string | Uint8Array) => (typeof given === "string" ? given : Buffer.from(given));
+  const verify = ca === undefined ? {} : { ca: pem(ca), requestCert: true, rejectUnauthorized: true };
+  return { cert: pem(cert), key: pem(key), ...verify };
+}
+
+function badTls(cause: unknown): TidemarkError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new TidemarkError("INVALID_ARGUMENT", `the certificate or its key cannot be used: ${why}`, {
+    cause,
+  });
+}
+
+/** Whether only this machine reaches an address. A name other than localhost may mean anything. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: NodeJS.ErrnoException) => {
+      const what = WHY_NOT[cause.code ?? ""] ?? cause.message;
+      const sentence = `The Redis protocol cannot be served on ${host}:${port}: ${what}.`;
+      reject(new TidemarkError("LISTEN_FAILED", sentence, { cause }));
+    };
+    server.once("error", failed);
+    server.listen({ host, port, backlog: 511 }, () => {
+      server.off("error", failed);
+      // From here on an error is a connection that could not be accepted, for want of file descriptors.
+      server.on("error", () => undefined);
+      resolve();
+    });
+  });
+}
+
+const WHY_NOT: Readonly<Record<string, string>> = {
+  EADDRINUSE: "something else listens there; choose another port, or 0 for a free one",
+  EADDRNOTAVAIL: "this machine does not have that address",
+  EACCES: "this user may not; choose a port above 1023",
+  ENOTFOUND: "that name has no address",
+};
+
+function urlOf({ address, family, port }: AddressInfo, encrypted: boolean): string {
+  const place = family === "IPv6" ? `[${address}]` : address;
+  return `${encrypted ? "rediss" : "redis"}://${place}:${port}`;
+}
+
+function closeDoor(server: Server, connections: ReadonlySet<Connection>): Promise<void> {
+  return new Promise((resolve) => {
+    const late = setTimeout(() => {
+      for (const connection of connections) connection.kill();
+    }, CLOSE_LIMIT_MS);
+    server.close(() => {
+      clearTimeout(late);
+      resolve();
+    });
+    for (const connection of connections) connection.leave();
+  });
+}
