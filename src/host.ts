@@ -17,12 +17,12 @@ import { type Inspection, inspect } from "./inspection.ts";
 export type { InspectedCell, InspectedEntry, Inspection } from "./inspection.ts";
 
 import { checkOptions } from "./arguments.ts";
+import { type HeardKind, type Listener, Listeners } from "./listeners.ts";
 import { type Loading, openLoading } from "./loading.ts";
 import { Moves } from "./moves.ts";
 import type { Settings } from "./options.ts";
 import { presentKeys } from "./present-keys.ts";
 import { Reads } from "./reads.ts";
-import { RemovalBatches, type RemovalKind, type RemovalListener } from "./removal-batches.ts";
 import { replicaOf, surroundingsOf } from "./replica.ts";
 import { medianOffset } from "./replication/membership.ts";
 import type { Replica } from "./replication/node.ts";
@@ -90,7 +90,7 @@ class TidemarkHost extends Commands implements Host {
   readonly #replicator: Replicator | undefined;
   readonly #hub = createWatchHub();
   readonly #assurance: Assurance | undefined;
-  readonly #removals: RemovalBatches;
+  readonly #listeners: Listeners;
   readonly #reads: Reads;
   readonly #loading: Loading | undefined;
   readonly #stopTimer: () => void;
@@ -110,8 +110,9 @@ class TidemarkHost extends Commands implements Host {
     this.#origins = new Origins(this.incarnation);
     this.#clock = new HybridLogicalClock(() => world.now());
     this.#fleet = new FleetClock(world);
-    this.#removals = new RemovalBatches({
+    this.#listeners = new Listeners({
       defer: (task) => world.defer(task),
+      now: () => world.now(),
       report: (error) => world.report(error),
     });
     this.#store = new Store({
@@ -120,7 +121,7 @@ class TidemarkHost extends Commands implements Host {
       bounds: boundsOf(settings, transport !== undefined),
       listener: {
         watching: (key) => this.#hub.active() && this.#hub.wants(key),
-        countingOut: () => this.#removals.active,
+        countingOut: () => this.#listeners.countingOut,
         changed: (change) => this.#tell(this.#asKeyChange(change)),
       },
     });
@@ -152,6 +153,7 @@ class TidemarkHost extends Commands implements Host {
         transport,
         origins: this.#origins,
         replica: this.#replica,
+        tell: (event) => this.#listeners.told(event),
       });
       this.#assurance = new Assurance(this.#replicator, this.#store.vector);
       this.#replicator.start();
@@ -204,9 +206,9 @@ class TidemarkHost extends Commands implements Host {
     this.#expiry.tellAll();
   }
 
-  on(kind: RemovalKind, listener: RemovalListener): () => void {
+  on<K extends HeardKind>(kind: K, listener: Listener<K>): () => void {
     this.#checkOpen();
-    return this.#removals.listen(kind, listener);
+    return this.#listeners.listen(kind, listener);
   }
 
   status(): Status {
@@ -275,7 +277,7 @@ class TidemarkHost extends Commands implements Host {
     this.#loading?.stop();
     this.#replicator?.stop();
     this.#hub.close();
-    this.#removals.close();
+    this.#listeners.close();
   }
 
   #tick(): void {
@@ -372,7 +374,7 @@ class TidemarkHost extends Commands implements Host {
 
   #tell(change: KeyChange): void {
     if (this.#hub.wants(change.key)) this.#hub.publish(change);
-    this.#removals.add(change);
+    this.#listeners.changed(change);
   }
 
   #asKeyChange({ origin, stamp, ...change }: StoreChange): KeyChange {

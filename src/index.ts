@@ -16,7 +16,8 @@ export type {
   WriteOrder,
 } from "./loader/upstream.ts";
 export type { OpenOptions } from "./options.ts";
-export type { FlowStatus, HostState, PeerStatus, Status, StatusCounts } from "./status.ts";
+export type { Refusal, ReplicationEvent } from "./replication/replication-event.ts";
+export type { FlowStatus, HostState, PeerStatus, QuarantineStatus, Status, StatusCounts } from "./status.ts";
 export {
   type Commit,
   type KeysOptions,

@@ -3,7 +3,7 @@
  * a sentence that names it and says what it takes: an option that is silently ignored or bent costs its
  * user a day. Nothing here connects to anything.
  */
-import { hostname } from "node:os";
+import { hostname, totalmem } from "node:os";
 import { checkOptions, type Duration, invalid, parseDuration, parseSize, type Size } from "./arguments.ts";
 
 import { type LoadingOptions, type LoadingSettings, resolveLoading } from "./loader/settings.ts";
@@ -85,6 +85,8 @@ export interface Settings {
   readonly chunkBytes: number;
   /** Frames that wait for their predecessors, at most. Not an option; 16 MiB per origin. */
   readonly inboxBytes: number;
+  /** A snapshot being taken over is at most this large. Not an option; half of the memory there is. */
+  readonly imageBytes: number;
 }
 
 /** The numbers that stand where an option is absent. */
@@ -163,6 +165,8 @@ export function resolveSettings(options: OpenOptions = {}): Settings {
     frameBytes: DEFAULTS.frameBytes,
     chunkBytes: DEFAULTS.chunkBytes,
     inboxBytes: DEFAULTS.inboxBytes,
+    // A process in a container may have less than the machine; 0 and huge numbers mean that nobody said.
+    imageBytes: Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem()) / 2,
   };
 }
 

@@ -4,6 +4,7 @@ import type { VersionVector } from "./causality/version-vector.ts";
 import type { LoaderStatus } from "./loader/counts.ts";
 import type { Settings } from "./options.ts";
 import { clockOffset, isLive, liveTimeout, type Peer } from "./replication/membership.ts";
+import type { Refusal } from "./replication/replication-event.ts";
 import type { Replicator } from "./replication/replicator.ts";
 import type { Store } from "./store/store.ts";
 
@@ -31,7 +32,7 @@ export interface StatusCounts {
   duplicates: number;
   /** Frames that came before their predecessors. */
   reordered: number;
-  /** Messages refused as malformed; 0 on a healthy fleet. */
+  /** Messages refused, for whatever reason (`quarantine` has them by host); 0 on a healthy fleet. */
   rejected: number;
   /** Messages dropped because a bound was reached; repaired later. */
   dropped: number;
@@ -41,6 +42,8 @@ export interface StatusCounts {
   republished: number;
   /** Times equal vectors came with unequal digests; must stay 0. */
   divergences: number;
+  /** Hosts that died with a hole in their events: what lies beyond it was given up everywhere. */
+  finals: number;
   /** Times the connection to NATS was lost. */
   disconnects: number;
   /** Events whose stamp lay far in the future: some host's clock is wrong. */
@@ -77,8 +80,21 @@ export interface PeerStatus {
   /** Its wall clock minus ours, milliseconds. */
   readonly clockOffsetMs: number;
   readonly keys: number;
+  /** What was refused of messages under its name, by reason; empty on a healthy fleet. */
+  readonly refused: Readonly<Partial<Record<Refusal, number>>>;
   /** Per incarnation the highest event it reported as applied. */
   readonly highWaterMarks: Readonly<Record<string, number>>;
+}
+
+/** A host that sent what had to be refused. */
+export interface QuarantineStatus {
+  /** Its name; "?" where a message does not tell. On requests and answers it is only what the sender said. */
+  readonly node: string;
+  readonly refused: Readonly<Partial<Record<Refusal, number>>>;
+  /** The last time, in a sentence. */
+  readonly last: string;
+  /** Wall clock, milliseconds since 1970. */
+  readonly at: number;
 }
 
 export interface Status {
@@ -96,6 +112,8 @@ export interface Status {
   /** Per incarnation the highest event applied here, everything before included. */
   readonly highWaterMarks: Readonly<Record<string, number>>;
   readonly hosts: readonly PeerStatus[];
+  /** Who sent what had to be refused, the last one last; at most 128 names. Empty on a healthy fleet. */
+  readonly quarantine: readonly QuarantineStatus[];
   /** The last repair that this host made. */
   readonly lastRepair:
     | {
@@ -116,6 +134,8 @@ export interface Status {
   readonly unconfirmedBytes: number;
   /** How writing and reading keep pace. */
   readonly flow: FlowStatus;
+  /** Bytes: pieces of messages that are not whole yet. */
+  readonly fragmentBytes: number;
   /** Removals of entries not yet seen. */
   readonly pendingRemovals: number;
   /** Loads and commits; `undefined` without an upstream. */
@@ -156,6 +176,12 @@ export function statusOf({
     vectorHash: store.vector.hash(store.origins),
     highWaterMarks: marksOf(store.vector, store),
     hosts: replicator === undefined ? [] : peersOf(replicator, store),
+    quarantine: Array.from(node?.quarantine.all() ?? [], ({ node: name, counts, detail, at }) => ({
+      node: name,
+      refused: Object.fromEntries(counts),
+      last: detail,
+      at,
+    })),
     lastRepair: node?.lastRepair,
     bounds:
       store.bounds === undefined
@@ -170,6 +196,7 @@ export function statusOf({
       slowedBy: node?.publisher.slowedBy,
       queuedBytes: replicator?.queuedBytes ?? 0,
     },
+    fragmentBytes: replicator?.fragmentBytes ?? 0,
     pendingRemovals: store.pending.size,
     loader,
     counts: {
@@ -186,11 +213,12 @@ export function statusOf({
       snapshotsServed: replicator?.donor.served ?? 0,
       duplicates: node?.counts.duplicates ?? 0,
       reordered: node?.counts.reordered ?? 0,
-      rejected: node?.counts.rejected ?? 0,
+      rejected: node?.quarantine.refused ?? 0,
       dropped: (node?.counts.dropped ?? 0) + (replicator?.droppedMessages ?? 0),
       backpressure: node?.counts.backpressure ?? 0,
       republished: node?.publisher.republished ?? 0,
       divergences: node?.counts.divergences ?? 0,
+      finals: node?.counts.finals ?? 0,
       disconnects: node?.counts.disconnects ?? 0,
       futureStamps: clock.futureStamps,
     },
@@ -233,6 +261,7 @@ function peersOf(replicator: Replicator, store: Store): PeerStatus[] {
       vectorHash: peer.vectorHash,
       clockOffsetMs: Math.round(clockOffset(peer)),
       keys: peer.keys,
+      refused: Object.fromEntries(node.quarantine.of(peer.node) ?? []),
       highWaterMarks: marksOf(peer.vector, store),
     } satisfies PeerStatus & { node: Peer["node"] };
   });

@@ -6,6 +6,7 @@ import type { Duration } from "./arguments.ts";
 import type { Value } from "./crdt/entry.ts";
 import { createHost } from "./host.ts";
 import { type OpenOptions, resolveSettings } from "./options.ts";
+import type { ReplicationEvent } from "./replication/replication-event.ts";
 import type { Status } from "./status.ts";
 import type { Change, KeyChange, WatchOptions } from "./watch.ts";
 import { systemWorld } from "./world.ts";
@@ -279,6 +280,11 @@ export interface Tidemark extends AsyncDisposable {
    * reported as a process warning and harms nothing.
    */
   on(event: "expire" | "evict", listener: (batch: readonly KeyChange[]) => void): () => void;
+  /**
+   * As above, with what replication met with: gaps found, replays, snapshots, messages refused, clocks that are
+   * off. Of more than 1,000 in one turn the rest is only counted, in one event `missed`.
+   */
+  on(event: "replication", listener: (batch: readonly ReplicationEvent[]) => void): () => void;
   /**
    * Commits what waits for the upstream, flushes, says goodbye to the other hosts, frees everything. Safe to call
    * twice. Rejects `UNCOMMITTED`, everything being closed nevertheless, if the upstream would not take some

@@ -59,7 +59,7 @@ const ROOMS: readonly Room[] = [
       "fleet-clock.ts",
       "present-keys.ts",
       "assurance.ts",
-      "removal-batches.ts",
+      "listeners.ts",
       "tidemark.ts",
       "watch.ts",
       "change-queue.ts",

@@ -7,13 +7,19 @@ import { isLive, liveTimeout, type Peer } from "./membership.ts";
 import type { Message, Row } from "./messages.ts";
 import { type Node, SELF } from "./node.ts";
 import { type Candidate, chooseSource, type Need, retryDelay } from "./recovery.ts";
-import { type Pull, pullStep, startPull, takeChunk } from "./state-sync.ts";
+import { isEndless, type Pull, pullStep, startPull, takeChunk } from "./state-sync.ts";
 
 /** An answer to a replay request carries at most this many bytes of frames. */
 export const REPLAY_BYTES = 1024 * 1024;
 
 /** So many unreadable answers for one origin, and its events are taken over as state. */
 const POISONED_AFTER = 3;
+
+/** Requests sent in one tick, at most: more gaps than that wait for the next. */
+const REQUESTS_PER_TICK = 32;
+
+/** So often an origin says that it never made what is asked for before those who claim it are not believed. */
+const DENIED_OFTEN = 3;
 
 /** A donor whose image could not be read is not asked again for this long, milliseconds. */
 const UNREADABLE_MS = 10_000;
@@ -26,6 +32,8 @@ export class CatchUp {
   #sessions = 0;
   /** Donors that refused or fell silent, and until when not to ask them. */
   readonly #avoid = new Map<string, number>();
+  /** How often in a row an image of a host, by its name, came to nothing: those that fail least are asked first. */
+  readonly #failures = new Map<string, number>();
 
   constructor(node: Node, installed: () => void) {
     this.#node = node;
@@ -41,7 +49,7 @@ export class CatchUp {
     const now = this.#node.world.monotonic();
     if (this.#pull !== undefined) this.#stepPull(this.#pull, now);
     if (!replays || this.#pull !== undefined || !this.#node.transport.connected) return;
-    for (const need of this.#node.needs.all()) if (now >= need.nextAt) this.#stepNeed(need, now);
+    for (const need of this.#node.needs.due(now, REQUESTS_PER_TICK)) this.#stepNeed(need, now);
   }
 
   /** Begins to take over an image: from `donor`, or from the live host that has applied the most. */
@@ -52,7 +60,9 @@ export class CatchUp {
     const from = donor ?? this.#bestDonor(now);
     if (from === undefined || (this.#avoid.get(from.incarnation) ?? 0) > now) return false;
     const digests = replica.bucketDigests();
-    const session = `${self.incarnation}-${++this.#sessions}`;
+    // Not to be guessed: whoever could would spoil the session by a refusal or a chunk of its own.
+    const chance = Math.floor(world.random() * 2 ** 48).toString(36);
+    const session = `${self.incarnation}-${++this.#sessions}.${chance}`;
     const encoded = digests === undefined ? new Uint8Array(0) : encodeDigests(digests);
     this.#pull = startPull(session, from.incarnation, replica.vector.copy(), encoded, now);
     this.#ask(this.#pull, membership.get(from.incarnation)!);
@@ -63,7 +73,15 @@ export class CatchUp {
   replayed(origin: number, from: Peer, gained: number, since: number | undefined): void {
     if (gained === 0 || since === undefined) return;
     const { world } = this.#node;
-    const tookMs = world.monotonic() - since;
+    const now = world.monotonic();
+    const tookMs = now - since;
+    this.#node.tell({
+      type: "replay",
+      origin: this.#node.origins.name(origin),
+      from: from.incarnation,
+      events: gained,
+      tookMs,
+    });
     this.#node.lastRepair = {
       kind: "replay",
       at: world.now(),
@@ -74,6 +92,8 @@ export class CatchUp {
     const need = this.#node.needs.get(origin);
     if (need === undefined || this.#done(need)) return;
     need.tries = 0;
+    need.progressAt = now;
+    need.denied = 0;
     this.#request(need, from);
   }
 
@@ -89,6 +109,24 @@ export class CatchUp {
     const need = this.#node.needs.get(origin);
     if (need === undefined || this.#done(need)) return;
     if (reason === "trimmed") this.startSync(from);
+    else if (from.origin === origin) this.#denied(need, from);
+  }
+
+  /** The author itself says that there is no such event: whoever claims to have it says what is not so. */
+  #denied(need: Need, author: Peer): void {
+    const { membership, world, heartbeatMs, quarantine, origins, replica, needs } = this.#node;
+    need.denied++;
+    // The author's row may be old: another host may have heard more since, and we not.
+    if (need.denied < DENIED_OFTEN || world.monotonic() - need.progressAt < 3 * heartbeatMs()) return;
+    const made = Math.max(author.vector.get(need.origin), replica.vector.get(need.origin));
+    for (const peer of membership.all()) {
+      const row = peer.vector.get(need.origin);
+      if (row <= made) continue;
+      peer.vector.set(need.origin, made);
+      const claim = `it claims event ${row} of ${origins.name(need.origin)}, which made ${made}`;
+      quarantine.note(peer.node, "false-row", claim);
+    }
+    needs.satisfied(need.origin);
   }
 
   /** A chunk of the image being taken over. */
@@ -97,6 +135,10 @@ export class CatchUp {
     const header = readChunkHeader(bytes, this.#node.settings.namespace);
     const now = this.#node.world.monotonic();
     if (pull === undefined || !takeChunk(pull, header, now)) return;
+    if (isEndless(pull, this.#node.settings.imageBytes)) {
+      this.#endless(pull);
+      return;
+    }
     if (!header.last) {
       const donor = this.#node.membership.get(pull.donor);
       if (donor !== undefined) this.#ask(pull, donor);
@@ -108,6 +150,17 @@ export class CatchUp {
 
   syncRefused(session: string): void {
     if (this.#pull?.session === session) this.#abandon(this.#pull);
+  }
+
+  #endless(pull: Pull): void {
+    const donor = this.#node.membership.get(pull.donor)?.node ?? pull.donor;
+    const detail = `its snapshot has ${pull.chunks.length} chunks and ${pull.bytes} bytes so far`;
+    this.#node.quarantine.note(donor, "endless", detail);
+    this.#node.trouble =
+      `the snapshot of ${donor} is larger than half of the memory here, or has no end; ` +
+      "give this host more memory, or look after that one";
+    this.#failed(pull);
+    this.#abandon(pull);
   }
 
   /** The donor's connection or ours is gone: begin anew later. */
@@ -126,10 +179,12 @@ export class CatchUp {
       this.#node.trouble =
         `the snapshot of ${donor} cannot be read (${(error as Error).message}); ` +
         "give all hosts the same version, maxKeyBytes and maxValueBytes";
+      this.#failed(pull);
       this.#avoid.set(pull.donor, now + UNREADABLE_MS);
       throw error;
     }
     this.#node.trouble = undefined;
+    this.#failures.clear();
     counts.snapshotsInstalled++;
     counts.eventsApplied += events;
     for (const [origin, seq] of replica.vector.entries()) {
@@ -145,6 +200,7 @@ export class CatchUp {
       events,
       tookMs: now - pull.startedAt,
     };
+    this.#node.tell({ type: "snapshot", from: pull.donor, events, tookMs: now - pull.startedAt });
     needs.resetBackOff(now);
     this.#installed();
   }
@@ -157,8 +213,10 @@ export class CatchUp {
       return;
     }
     const step = pullStep(pull, now);
-    if (step === "abandon") this.#abandon(pull);
-    else if (step === "retry") this.#ask(pull, donor);
+    if (step === "abandon") {
+      this.#failed(pull);
+      this.#abandon(pull);
+    } else if (step === "retry") this.#ask(pull, donor);
   }
 
   /** Whatever was staged is dropped: half an image is worse than none. */
@@ -169,6 +227,11 @@ export class CatchUp {
     this.#avoid.set(pull.donor, now + 200 + 800 * world.random());
     for (const [donor, until] of this.#avoid) if (until <= now) this.#avoid.delete(donor);
     needs.resetBackOff(now + 100);
+  }
+
+  #failed(pull: Pull): void {
+    const name = this.#node.membership.get(pull.donor)?.node;
+    if (name !== undefined) this.#failures.set(name, (this.#failures.get(name) ?? 0) + 1);
   }
 
   #ask(pull: Pull, donor: Peer): void {
@@ -194,9 +257,14 @@ export class CatchUp {
     let best: Peer | undefined;
     for (const peer of this.#node.membership.live(now, timeout)) {
       if (peer.state !== "ready" || (this.#avoid.get(peer.incarnation) ?? 0) > now) continue;
-      if (best === undefined || peer.vector.total() > best.vector.total()) best = peer;
+      if (best === undefined || this.#isBetter(peer, best)) best = peer;
     }
     return best;
+  }
+
+  #isBetter(peer: Peer, than: Peer): boolean {
+    const failures = (this.#failures.get(peer.node) ?? 0) - (this.#failures.get(than.node) ?? 0);
+    return failures === 0 ? peer.vector.total() > than.vector.total() : failures < 0;
   }
 
   #stepNeed(need: Need, now: number): void {

@@ -3,23 +3,31 @@
  * which zero counters may be closed, whether clocks differ, and whether two hosts that have applied the
  * same events hold the same data, which they must.
  */
-import { heartbeatInterval, liveTimeout, noteReached, type Peer } from "./membership.ts";
+import { MAX_SKEW_MS } from "../causality/hybrid-logical-clock.ts";
+import { clockOffset, heartbeatInterval, liveTimeout, noteReached, type Peer } from "./membership.ts";
 import type { Heartbeat, PeerState, Row } from "./messages.ts";
 import { type Node, SELF } from "./node.ts";
+import { type Rate, TokenBuckets } from "./token-buckets.ts";
 
 /** Every so many heartbeats carry all rows. */
 const COMPLETE_EVERY = 10;
 /** Answers to a joiner are spread over this many milliseconds. */
 const ANSWER_JITTER_MS = 50;
 
+/** Names of unheard hosts that one host may bring: a joiner meets them all at once, later they are rare. */
+const NAME_RATE: Rate = { perSecond: 0.1, burst: 4_096 };
+
 export class Heartbeats {
   readonly #node: Node;
   #counter = 0;
   #nextAt = 0;
   #completeAt = Number.POSITIVE_INFINITY;
+  /** Names of hosts that nothing was ever heard of, by the host that names them: they are kept for ever. */
+  readonly #names: TokenBuckets;
 
   constructor(node: Node) {
     this.#node = node;
+    this.#names = new TokenBuckets(() => node.world.monotonic(), NAME_RATE);
   }
 
   tick(now: number): void {
@@ -68,12 +76,25 @@ export class Heartbeats {
   hear(heartbeat: Heartbeat): void {
     const node = this.#node;
     const now = node.world.monotonic();
-    const origin = node.origins.intern(heartbeat.incarnation);
+    const origin = this.#indexOf(heartbeat.incarnation, heartbeat.node);
+    if (origin === undefined) return;
     const known = node.membership.get(heartbeat.incarnation) !== undefined;
+    if (!known && !node.membership.admit(heartbeat.node, now)) {
+      node.quarantine.note(
+        heartbeat.node,
+        "too-many-hosts",
+        "there are as many hosts as a namespace may have",
+      );
+      return;
+    }
     const peer = node.membership.heard(heartbeat, origin, now, node.world.localTime());
     if (peer === undefined) return;
-    peer.vector.raise(origin, heartbeat.seq);
-    for (const [name, seq] of heartbeat.rows) peer.vector.raise(node.origins.intern(name), seq);
+    this.#raise(peer, origin, heartbeat.seq);
+    for (const [name, seq] of heartbeat.rows) {
+      const row = this.#indexOf(name, heartbeat.node);
+      if (row !== undefined) this.#raise(peer, row, seq);
+    }
+    this.#lookAtClock(peer);
     if (!known && heartbeat.state !== "leaving") this.sendSoon();
     if (heartbeat.state === "joining") this.sendSoon();
     this.#lookForGaps(peer, now);
@@ -81,6 +102,36 @@ export class Heartbeats {
     node.publisher.applied(peer.vector.get(SELF));
     if (node.replica.vector.covers(origin, heartbeat.seq)) node.replica.closeCounters(origin, peer.vector);
     this.#compare(peer, heartbeat, now);
+  }
+
+  /** The index of an incarnation, unless the host that names it has named too many unheard ones. */
+  #indexOf(incarnation: string, by: string): number | undefined {
+    const { origins, quarantine } = this.#node;
+    const known = origins.find(incarnation);
+    if (known !== undefined) return known;
+    if (this.#names.take(by, 1)) return origins.intern(incarnation);
+    quarantine.note(by, "too-many-names", `it names hosts that nobody heard of, such as ${incarnation}`);
+    return undefined;
+  }
+
+  /** Notes a row that a peer reports; of our own events it cannot have more than we made. */
+  #raise(peer: Peer, origin: number, seq: number): void {
+    const { replica, quarantine } = this.#node;
+    const made = replica.vector.get(SELF);
+    if (origin !== SELF || seq <= made) {
+      peer.vector.raise(origin, seq);
+      return;
+    }
+    peer.vector.raise(SELF, made);
+    quarantine.note(peer.node, "false-row", `it claims event ${seq} of this host, which made ${made}`);
+  }
+
+  #lookAtClock(peer: Peer): void {
+    const offsetMs = Math.round(clockOffset(peer));
+    const far = Math.abs(offsetMs) > MAX_SKEW_MS;
+    if (far === peer.clockFar) return;
+    peer.clockFar = far;
+    this.#node.tell({ type: "clock", node: peer.node, offsetMs, far });
   }
 
   #lookForGaps(peer: Peer, now: number): void {

@@ -4,6 +4,11 @@
  */
 import type { FrameHeader } from "./frame.ts";
 
+/** Origins that may have frames waiting at their bound at a time; beyond it all share what is left. */
+const FULL_ORIGINS = 4;
+/** Frames kept in all, whatever their size. */
+const MAX_FRAMES = 262_144;
+
 export interface EarlyFrame {
   readonly header: FrameHeader;
   readonly bytes: Uint8Array;
@@ -36,6 +41,8 @@ export class Inbox {
 
   /** False: no room. A frame that is here already is not kept twice. */
   put(origin: number, frame: EarlyFrame): boolean {
+    if (this.#bytes + frame.bytes.length > FULL_ORIGINS * this.#maxBytes || this.#count >= MAX_FRAMES)
+      return false;
     let waiting = this.#origins.get(origin);
     if (waiting === undefined) {
       waiting = { frames: [], bytes: 0 };

@@ -10,6 +10,8 @@ import type { Node } from "./node.ts";
 
 /** After the first ready host was heard, others get this long to answer too, milliseconds. */
 const GATHER_MS = 100;
+/** Rows that nobody delivered for so long do not hold up readiness any longer, milliseconds. */
+const HOPELESS_MS = 30_000;
 /** A joiner waits this many times `joinWait` for a smaller one to go first. */
 const PATIENCE = 5;
 
@@ -71,11 +73,26 @@ export class Join {
       for (const peer of ready) this.#target.merge(peer.vector);
       this.#targetAt = now;
     }
-    if (vector.includes(this.#target)) {
+    if (vector.includes(this.#target) || (this.synced && this.#onlyHopelessLeft(this.#target, ready, now))) {
       this.#ready();
       return;
     }
     // A snapshot first, the tail after it by replay.
     if (!this.synced && !this.#catchUp.pulling) this.#catchUp.startSync();
+  }
+
+  /** Whether all that is missing was asked for long and often, and nobody had it, whoever claims to. */
+  #onlyHopelessLeft(target: VersionVector, ready: readonly Peer[], now: number): boolean {
+    const { replica, needs, origins, quarantine } = this.#node;
+    const missing = [...target.entries()].filter(([origin, seq]) => seq > replica.vector.get(origin));
+    const isHopeless = (origin: number): boolean =>
+      now - (needs.get(origin)?.progressAt ?? now) > HOPELESS_MS;
+    if (this.#catchUp.pulling || !missing.every(([origin]) => isHopeless(origin))) return false;
+    for (const [origin, seq] of missing) {
+      const claim = `it claims event ${seq} of ${origins.name(origin)}, which nobody delivers`;
+      for (const peer of ready)
+        if (peer.vector.covers(origin, seq)) quarantine.note(peer.node, "false-row", claim);
+    }
+    return true;
   }
 }

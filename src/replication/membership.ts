@@ -26,6 +26,8 @@ export interface Peer {
   keys: number;
   /** Newest clock differences, its minus ours, milliseconds. Delay only ever makes them smaller. */
   readonly offsets: number[];
+  /** Whether its clock was far from ours when it was last told. */
+  clockFar: boolean;
   /** Heartbeats in a row whose differing hash no known row explained. */
   unexplained: number;
   /** Vector hash at which its digest differed from ours, and how often in a row. */
@@ -36,6 +38,12 @@ export interface Peer {
 }
 
 const OFFSET_SAMPLES = 8;
+/** Incarnations of one name that are remembered: restarts, and processes that share it. */
+const MAX_PER_NODE = 64;
+/** Hosts remembered in all; the protocol is made for a tenth of it. */
+const MAX_PEERS = 1_024;
+/** Silent so long, a host makes room for another, milliseconds. */
+const SILENT_MS = 10_000;
 
 export class Membership {
   readonly #peers = new Map<string, Peer>();
@@ -46,6 +54,28 @@ export class Membership {
 
   all(): Iterable<Peer> {
     return this.#peers.values();
+  }
+
+  /**
+   * Makes room for one more incarnation of a host: the one of its name that was silent longest is forgotten.
+   * False: there are too many hosts, all of them heard lately.
+   */
+  admit(node: string, now: number): boolean {
+    let same = 0;
+    let oldestSame: Peer | undefined;
+    let oldest: Peer | undefined;
+    for (const peer of this.#peers.values()) {
+      if (oldest === undefined || peer.lastSeen < oldest.lastSeen) oldest = peer;
+      if (peer.node !== node) continue;
+      same++;
+      if (oldestSame === undefined || peer.lastSeen < oldestSame.lastSeen) oldestSame = peer;
+    }
+    if (same >= MAX_PER_NODE) this.#peers.delete(oldestSame!.incarnation);
+    else if (this.#peers.size >= MAX_PEERS) {
+      if (now - oldest!.lastSeen < SILENT_MS) return false;
+      this.#peers.delete(oldest!.incarnation);
+    }
+    return true;
   }
 
   /** Notes a heartbeat. `undefined`: it is older than one already heard. */
@@ -151,6 +181,7 @@ function newPeer(heartbeat: Heartbeat, origin: number, now: number): Peer {
     digest: "",
     keys: 0,
     offsets: [],
+    clockFar: false,
     unexplained: 0,
     differingAt: "",
     differing: 0,

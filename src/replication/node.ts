@@ -11,7 +11,9 @@ import type { Inbox } from "./inbox.ts";
 import type { Membership } from "./membership.ts";
 import type { Message } from "./messages.ts";
 import type { Publisher } from "./publisher.ts";
+import type { Quarantine } from "./quarantine.ts";
 import type { Needs } from "./recovery.ts";
+import type { Told } from "./replication-event.ts";
 import type { ImageSource } from "./state-sync.ts";
 
 /** What replication needs of the data; the store fits. Every method is synchronous. */
@@ -47,6 +49,8 @@ export interface ReplicationSettings extends ValueLimits {
   readonly frameBytes: number;
   readonly chunkBytes: number;
   readonly inboxBytes: number;
+  /** A snapshot being taken over is at most this large, in bytes. */
+  readonly imageBytes: number;
   readonly logBytes: number;
   readonly maxUnconfirmedBytes: number;
 }
@@ -64,7 +68,7 @@ export interface Counts {
   snapshotsInstalled: number;
   duplicates: number;
   reordered: number;
-  rejected: number;
+  finals: number;
   dropped: number;
   divergences: number;
   disconnects: number;
@@ -95,6 +99,8 @@ export interface Node {
   readonly membership: Membership;
   readonly publisher: Publisher;
   readonly counts: Counts;
+  /** Who sent what had to be refused. */
+  readonly quarantine: Quarantine;
   state: NodeState;
   fence: TidemarkError | undefined;
   /** Why it does not get on, in a sentence. */
@@ -105,6 +111,8 @@ export interface Node {
   /** Sends a message, in pieces if it is too large for the network. */
   send(channel: Channel, to: HostAddress, message: Message): void;
   sendBytes(channel: Channel, to: HostAddress, bytes: Uint8Array): void;
+  /** Tells those who listen what happened. */
+  tell(event: Told): void;
   /** Milliseconds between heartbeats now. */
   heartbeatMs(): number;
 }

@@ -5,6 +5,8 @@
 
 /** A gap is first given this long to close by itself: reordering looks like loss. Milliseconds. */
 const REORDER_GRACE_MS = 20;
+/** Gaps kept at a time; of more, heartbeats will tell again. */
+const MAX_NEEDS = 16_384;
 /** First wait for an answer; doubles up to the longest, with full jitter. */
 const FIRST_RETRY_MS = 200;
 const LONGEST_RETRY_MS = 5_000;
@@ -17,8 +19,12 @@ export interface Need {
   readonly since: number;
   nextAt: number;
   tries: number;
+  /** Monotonic milliseconds when it was found, or when a replay last brought something. */
+  progressAt: number;
   /** Answers that could not be read. */
   unreadable: number;
+  /** How often the origin itself said that there are no such events. */
+  denied: number;
 }
 
 /** How long to wait for an answer before asking again. `random` in [0, 1). */
@@ -56,7 +62,13 @@ export function chooseSource(
 
 export class Needs {
   readonly #needs = new Map<number, Need>();
+  readonly #tell: (need: Need) => void;
   #found = 0;
+
+  /** `tell` hears of every gap that is found. */
+  constructor(tell: (need: Need) => void = () => undefined) {
+    this.#tell = tell;
+  }
 
   /** How many gaps were found so far. */
   get found(): number {
@@ -82,15 +94,35 @@ export class Needs {
       if (known > need.known) need.known = known;
       return;
     }
+    if (this.#needs.size >= MAX_NEEDS) return;
     this.#found++;
-    this.#needs.set(origin, {
+    const found: Need = {
       origin,
       known,
       since: now,
       nextAt: now + REORDER_GRACE_MS,
       tries: 0,
+      progressAt: now,
       unreadable: 0,
-    });
+      denied: 0,
+    };
+    this.#needs.set(origin, found);
+    this.#tell(found);
+  }
+
+  /** At most `limit` of those whose time has come, those that waited longest for their turn first. */
+  due(now: number, limit: number): Need[] {
+    const due: Need[] = [];
+    for (const need of this.#needs.values()) {
+      if (now < need.nextAt) continue;
+      due.push(need);
+      if (due.length >= limit) break;
+    }
+    for (const need of due) {
+      this.#needs.delete(need.origin);
+      this.#needs.set(need.origin, need);
+    }
+    return due;
   }
 
   /** Somebody has just said to have what is missing: ask soon, however long the last attempts failed. */

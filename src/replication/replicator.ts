@@ -8,7 +8,7 @@ import { TidemarkError } from "../errors.ts";
 import { EventLog } from "../log/event-log.ts";
 import type { Channel, HostAddress, Transport, TransportListener } from "../transport/transport.ts";
 import { CatchUp } from "./catch-up.ts";
-import { cut } from "./fragments.ts";
+import { cut, MAX_MESSAGE_BYTES } from "./fragments.ts";
 import { ACK_REQUESTED, type Frame, FrameBuilder } from "./frame.ts";
 import { currentInterval, Heartbeats } from "./heartbeats.ts";
 import { encodeChunk } from "./image-codec.ts";
@@ -25,8 +25,10 @@ import {
   type Surroundings,
 } from "./node.ts";
 import { Publisher } from "./publisher.ts";
+import { Quarantine } from "./quarantine.ts";
 import { Receiver } from "./receiver.ts";
-import { Needs } from "./recovery.ts";
+import { type Need, Needs } from "./recovery.ts";
+import type { ReplicationEvent, Told } from "./replication-event.ts";
 import { Responder } from "./responder.ts";
 import { slowestReceiver } from "./slowest.ts";
 import { Donor } from "./state-sync.ts";
@@ -48,6 +50,8 @@ export interface ReplicatorOptions {
   readonly transport: Transport;
   readonly origins: Origins;
   readonly replica: Replica;
+  /** Hears what replication met with. */
+  tell(event: ReplicationEvent): void;
 }
 
 export class Replicator {
@@ -65,7 +69,7 @@ export class Replicator {
   #confirmAt = 0;
   #sweepAt = 0;
 
-  constructor({ self, settings, world, transport, origins, replica }: ReplicatorOptions) {
+  constructor({ self, settings, world, transport, origins, replica, tell }: ReplicatorOptions) {
     const builder = new FrameBuilder(settings.namespace, origins);
     const log = new EventLog({ maxBytes: settings.logBytes, maxAgeMs: LOG_AGE_MS });
     this.waits = new Waits(() => world.monotonic());
@@ -82,6 +86,7 @@ export class Replicator {
         return slowestReceiver(this.node.membership.all(), { now: world.monotonic(), timeoutMs, floor });
       },
     });
+    const told = (event: Told): void => tell({ ...event, at: world.now() });
     this.node = {
       self,
       settings,
@@ -91,10 +96,15 @@ export class Replicator {
       replica,
       log,
       inbox: new Inbox(settings.inboxBytes),
-      needs: new Needs(),
+      needs: new Needs((need) => this.#gapFound(need)),
       membership: new Membership(),
       publisher,
       counts: noCounts(),
+      quarantine: new Quarantine({
+        now: () => world.now(),
+        monotonic: () => world.monotonic(),
+        tell: told,
+      }),
       state: "connecting",
       fence: undefined,
       trouble: undefined,
@@ -103,6 +113,7 @@ export class Replicator {
       send: (channel, to, message) =>
         this.#sendBytes(channel, to, encodeMessage(message, settings.namespace)),
       sendBytes: (channel, to, bytes) => this.#sendBytes(channel, to, bytes),
+      tell: told,
       heartbeatMs: () => currentInterval(this.node),
     };
     this.donor = new Donor(settings.chunkBytes, (session, index, source, buckets) =>
@@ -211,6 +222,11 @@ export class Replicator {
     return this.#receiver.dropped;
   }
 
+  /** Bytes of pieces of messages that are not whole yet. */
+  get fragmentBytes(): number {
+    return this.#receiver.fragmentBytes;
+  }
+
   /** The heartbeat of everything: called every 20 ms. */
   tick(): void {
     const { node } = this;
@@ -232,6 +248,7 @@ export class Replicator {
     node.log.expire(now);
     this.donor.expire(now);
     node.membership.forget(now, FORGET_MS);
+    this.#receiver.expire(now);
     this.#dropFinals(now);
   }
 
@@ -278,6 +295,14 @@ export class Replicator {
     this.waits.look();
   }
 
+  /** A joiner lacks everything at first: that is no gap to tell of. */
+  #gapFound({ origin, known }: Need): void {
+    const { state, origins, replica } = this.node;
+    if (state !== "ready") return;
+    const applied = replica.vector.get(origin);
+    this.node.tell({ type: "gap", origin: origins.name(origin), applied, known });
+  }
+
   #becameReady(): void {
     this.node.state = "ready";
     this.#heartbeats.send(true);
@@ -296,6 +321,12 @@ export class Replicator {
       transport.publish(channel, to, bytes);
       return;
     }
+    if (bytes.length > MAX_MESSAGE_BYTES) {
+      this.node.trouble =
+        `a message of ${bytes.length} bytes to ${to.node} is too large to be sent, and so it cannot take over ` +
+        "what is here; make the largest sets and lists smaller";
+      return;
+    }
     const pieces = cut(bytes, self.incarnation, ++this.#fragments, transport.maxMessageBytes);
     for (const piece of pieces) transport.publish(channel, to, encodeMessage(piece, settings.namespace));
   }
@@ -305,11 +336,14 @@ export class Replicator {
    * it can never be applied and is dropped everywhere.
    */
   #dropFinals(now: number): void {
-    const { needs, membership, inbox, origins } = this.node;
-    for (const need of needs.all()) {
-      if (now - need.since < FORGET_MS || membership.get(origins.name(need.origin)) !== undefined) continue;
-      inbox.drop(need.origin);
-      needs.satisfied(need.origin);
+    const { needs, membership, inbox, origins, replica, counts } = this.node;
+    for (const { origin, known, since } of needs.all()) {
+      const name = origins.name(origin);
+      if (now - since < FORGET_MS || membership.get(name) !== undefined) continue;
+      inbox.drop(origin);
+      needs.satisfied(origin);
+      counts.finals++;
+      this.node.tell({ type: "final", origin: name, applied: replica.vector.get(origin), known });
     }
   }
 }
@@ -326,7 +360,7 @@ function noCounts(): Counts {
     snapshotsInstalled: 0,
     duplicates: 0,
     reordered: 0,
-    rejected: 0,
+    finals: 0,
     dropped: 0,
     divergences: 0,
     disconnects: 0,

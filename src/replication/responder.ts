@@ -8,11 +8,16 @@ import type { Peer } from "./membership.ts";
 import type { Message, ReplayRequest, SyncRequest } from "./messages.ts";
 import { type Node, SELF } from "./node.ts";
 import type { Donor } from "./state-sync.ts";
-import { TokenBuckets } from "./token-buckets.ts";
+import { type Rate, REPLAY_RATE, REPLAY_RATE_TOGETHER, TokenBuckets } from "./token-buckets.ts";
 
 /** Asked for one range by so many hosts within so many milliseconds, it is sent to all once more instead. */
 const SHARED_ASKERS = 3;
 const SHARED_MS = 50;
+
+/** Requests of one host: far above what catching up takes. */
+const REQUEST_RATE: Rate = { perSecond: 2_000, burst: 4_000 };
+/** Snapshots begun for one host: each costs a first chunk. */
+const OPENING_RATE: Rate = { perSecond: 10, burst: 20 };
 
 export class Responder {
   readonly #node: Node;
@@ -20,20 +25,31 @@ export class Responder {
   #asked = { first: 0, times: 0, since: 0 };
   readonly #donor: Donor;
   readonly #heartbeats: Heartbeats;
+  /** Bytes of replays and of chunks given again. */
   readonly #budget: TokenBuckets;
+  readonly #requests: TokenBuckets;
+  readonly #openings: TokenBuckets;
 
   constructor(node: Node, donor: Donor, heartbeats: Heartbeats) {
     this.#node = node;
     this.#donor = donor;
     this.#heartbeats = heartbeats;
-    this.#budget = new TokenBuckets(() => node.world.monotonic());
+    const monotonic = (): number => node.world.monotonic();
+    this.#budget = new TokenBuckets(monotonic, REPLAY_RATE, REPLAY_RATE_TOGETHER);
+    this.#requests = new TokenBuckets(monotonic, REQUEST_RATE);
+    this.#openings = new TokenBuckets(monotonic, OPENING_RATE);
   }
 
   answer(message: Message): void {
-    const { membership, world } = this.#node;
+    const { membership, world, counts, quarantine } = this.#node;
     // Only hosts that we have heard of are answered, and only at the address they announced.
     const peer = membership.get(message.incarnation);
     if (peer === undefined) return;
+    if (!this.#requests.take(peer.node, 1)) {
+      counts.dropped++;
+      quarantine.note(peer.node, "flood", `more than ${REQUEST_RATE.perSecond} requests a second`);
+      return;
+    }
     const now = world.monotonic();
     switch (message.type) {
       case "replay-request":
@@ -41,20 +57,20 @@ export class Responder {
         return;
       case "sync-request": {
         if (this.#donor.isPast(message.session, 0)) return;
-        const open = this.#donor.has(message.session) || this.#openSession(message, now);
-        this.#sendChunk(peer, message.session, open ? this.#donor.chunk(message.session, 0, now) : undefined);
+        const open = this.#donor.has(message.session) || this.#openSession(peer, message, now);
+        if (open) this.#giveChunk(peer, message.session, 0, now);
+        else this.#sendChunk(peer, message.session, undefined);
         return;
       }
       case "chunk-request":
         if (this.#donor.isPast(message.session, message.index)) return;
-        this.#sendChunk(peer, message.session, this.#donor.chunk(message.session, message.index, now));
+        this.#giveChunk(peer, message.session, message.index, now);
         return;
       case "rows-request":
         this.#heartbeats.sendSoon();
         return;
       default:
-        // An answer does not belong on the channel of requests.
-        this.#node.counts.rejected++;
+        quarantine.note(peer.node, "misplaced", `a ${message.type} among the requests`);
     }
   }
 
@@ -67,17 +83,30 @@ export class Responder {
     return this.#asked.times === SHARED_ASKERS;
   }
 
+  #giveChunk(peer: Peer, session: string, index: number, now: number): void {
+    const again = this.#donor.repeats(session, index);
+    const chunk = this.#donor.chunk(session, index, now);
+    // Beyond the budget it goes unanswered, as a replay does.
+    if (again && !this.#budget.take(peer.incarnation, chunk?.length ?? 0)) return;
+    this.#sendChunk(peer, session, chunk);
+  }
+
   #sendChunk(peer: HostAddress, session: string, chunk: Uint8Array | undefined): void {
     const { incarnation } = this.#node.self;
     if (chunk !== undefined) this.#node.sendBytes("rp", peer, chunk);
     else this.#node.send("rp", peer, { type: "sync-refusal", incarnation, session });
   }
 
-  #openSession(message: SyncRequest, now: number): boolean {
+  #openSession(peer: Peer, message: SyncRequest, now: number): boolean {
     const { origins, replica, state } = this.#node;
     if (state !== "ready" && state !== "leaving") return false;
+    if (!this.#openings.take(peer.node, 1)) return false;
     const seen = new VersionVector();
-    for (const [name, seq] of message.seen) seen.raise(origins.intern(name), seq);
+    for (const [name, seq] of message.seen) {
+      // Of a host that we never heard of there is nothing in our image.
+      const origin = origins.find(name);
+      if (origin !== undefined) seen.raise(origin, seq);
+    }
     const digests = decodeDigests(message.digests, BUCKETS);
     return this.#donor.open(message.session, () => replica.openImage(seen, digests), now);
   }
@@ -88,7 +117,8 @@ export class Responder {
     const origin = origins.find(request.origin);
     if (origin === SELF) publisher.release();
     // What is held back is on its way; sent to each who asks as well, it would be sent many times.
-    if (origin === SELF && peer.state === "ready" && request.first > publisher.publishedSeq) return;
+    const isHeldBack = request.first > publisher.publishedSeq && replica.vector.covers(SELF, request.first);
+    if (origin === SELF && peer.state === "ready" && isHeldBack) return;
     const frames =
       origin === undefined
         ? []

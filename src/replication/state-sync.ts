@@ -4,13 +4,18 @@
  * states, or half of one, would leave effects of events behind that may exist nowhere else.
  */
 import type { VersionVector } from "../causality/version-vector.ts";
+import { BUCKETS } from "../crdt/digest.ts";
 import type { PendingItem } from "../crdt/pending-removals.ts";
 import type { ChunkHeader, ImageBucket } from "./image-codec.ts";
 
+/** Every chunk but the last holds a bucket, so that there cannot be more. */
+const MAX_CHUNKS = BUCKETS + 1;
 const RETRY_MS = 400;
 const MAX_TRIES = 6;
 /** A session that nobody pulls from is given up. */
 const IDLE_MS = 20_000;
+/** It is given up sooner where another asker waits: this is more than the pause before the last try. */
+const IDLE_WHEN_WANTED_MS = 3_000;
 /** Snapshots served at a time. */
 export const MAX_SESSIONS = 2;
 
@@ -33,6 +38,8 @@ export interface Pull {
   readonly digests: Uint8Array;
   readonly chunks: ChunkHeader[];
   readonly startedAt: number;
+  /** Bytes of the chunks so far. */
+  bytes: number;
   tries: number;
   retryAt: number;
 }
@@ -44,7 +51,8 @@ export function startPull(
   digests: Uint8Array,
   now: number,
 ): Pull {
-  return { session, donor, seen, digests, chunks: [], startedAt: now, tries: 0, retryAt: now + RETRY_MS };
+  const retryAt = now + RETRY_MS;
+  return { session, donor, seen, digests, chunks: [], startedAt: now, bytes: 0, tries: 0, retryAt };
 }
 
 /** What to do with a pull at `now`: nothing yet, ask again for the chunk it waits for, or give it up. */
@@ -60,9 +68,16 @@ export function pullStep(pull: Pull, now: number): "wait" | "retry" | "abandon" 
 export function takeChunk(pull: Pull, chunk: ChunkHeader, now: number): boolean {
   if (chunk.session !== pull.session || chunk.index !== pull.chunks.length) return false;
   pull.chunks.push({ ...chunk, body: new Uint8Array(chunk.body) });
+  pull.bytes += chunk.body.length;
   pull.tries = 0;
   pull.retryAt = now + RETRY_MS;
   return true;
+}
+
+/** Whether an image is larger than any can be, or than we can hold. */
+export function isEndless(pull: Pull, maxBytes: number): boolean {
+  const last = pull.chunks.at(-1)?.last ?? false;
+  return pull.bytes > maxBytes || (pull.chunks.length >= MAX_CHUNKS && !last);
 }
 
 interface Session {
@@ -70,6 +85,7 @@ interface Session {
   /** The last two chunks, for those whose answer was lost. */
   readonly recent: Map<number, Uint8Array>;
   next: number;
+  /** When it last went on: to ask for the same again does not hold it open. */
   usedAt: number;
 }
 
@@ -112,13 +128,21 @@ export class Donor {
     return this.#sessions.has(session);
   }
 
+  /** Whether a chunk was given already: to give it again costs the asker nothing, and us its bytes. */
+  repeats(session: string, index: number): boolean {
+    return this.#sessions.get(session)?.recent.has(index) ?? false;
+  }
+
   /** Begins a session. False: too many already. */
   open(session: string, source: () => ImageSource, now: number): boolean {
     // One that asks anew has given up what it asked for before.
     for (const [id, known] of this.#sessions) if (askerOf(id) === askerOf(session)) this.#end(id, known);
-    let active = 0;
-    for (const known of this.#sessions.values()) if (!known.source.done) active++;
-    if (active >= MAX_SESSIONS) return false;
+    const active = [...this.#sessions].filter(([, known]) => !known.source.done);
+    if (active.length >= MAX_SESSIONS) {
+      const idle = active.filter(([, known]) => now - known.usedAt >= IDLE_WHEN_WANTED_MS);
+      if (idle.length === 0) return false;
+      for (const [id, known] of idle) this.#end(id, known);
+    }
     this.#sessions.set(session, { source: source(), recent: new Map(), next: 0, usedAt: now });
     return true;
   }
@@ -127,7 +151,6 @@ export class Donor {
   chunk(id: string, index: number, now: number): Uint8Array | undefined {
     const session = this.#sessions.get(id);
     if (session === undefined) return undefined;
-    session.usedAt = now;
     const known = session.recent.get(index);
     if (known !== undefined) return known;
     if (index !== session.next || session.source.done) return undefined;
@@ -137,6 +160,7 @@ export class Donor {
     session.recent.set(index, bytes);
     session.recent.delete(index - 2);
     session.next++;
+    session.usedAt = now;
     return bytes;
   }
 

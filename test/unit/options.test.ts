@@ -109,6 +109,7 @@ describe("resolveSettings", () => {
       frameBytes: 32_768,
       chunkBytes: 262_144,
       inboxBytes: 16_777_216,
+      imageBytes: expect.any(Number),
     });
     expect(resolveSettings()).toEqual({ node, ...rest });
   });

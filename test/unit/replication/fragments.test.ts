@@ -54,7 +54,7 @@ describe("Assemblies", () => {
   });
 
   it("give up the oldest that is incomplete when there is no more room, and count it", () => {
-    const assemblies = new Assemblies(130);
+    const assemblies = new Assemblies(500);
     assemblies.add(piece({ id: 1, bytes: new Uint8Array(60) }));
     assemblies.add(piece({ id: 2, bytes: new Uint8Array(60) }));
     expect(assemblies.dropped).toBe(1);

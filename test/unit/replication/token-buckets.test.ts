@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { TokenBuckets } from "../../../src/replication/token-buckets.ts";
+import { REPLAY_RATE, REPLAY_RATE_TOGETHER, TokenBuckets } from "../../../src/replication/token-buckets.ts";
 
 const MIB = 1024 * 1024;
 
 describe("TokenBuckets", () => {
   it("give each host 32 MiB a second", () => {
     let now = 0;
-    const buckets = new TokenBuckets(() => now);
+    const buckets = new TokenBuckets(() => now, REPLAY_RATE, REPLAY_RATE_TOGETHER);
     expect(buckets.take("a", 32 * MIB)).toBe(true);
     expect(buckets.take("a", 1)).toBe(false);
     expect(buckets.take("b", 32 * MIB)).toBe(true);
@@ -17,7 +17,7 @@ describe("TokenBuckets", () => {
 
   it("give all hosts together 128 MiB a second", () => {
     let now = 0;
-    const buckets = new TokenBuckets(() => now);
+    const buckets = new TokenBuckets(() => now, REPLAY_RATE, REPLAY_RATE_TOGETHER);
     for (const host of ["a", "b", "c", "d"]) expect(buckets.take(host, 32 * MIB)).toBe(true);
     expect(buckets.take("e", 1)).toBe(false);
     now = 1_000;
@@ -26,7 +26,7 @@ describe("TokenBuckets", () => {
 
   it("save nothing up while nobody asks", () => {
     let now = 0;
-    const buckets = new TokenBuckets(() => now);
+    const buckets = new TokenBuckets(() => now, REPLAY_RATE, REPLAY_RATE_TOGETHER);
     buckets.take("a", 1);
     now = 3_600_000;
     expect(buckets.take("a", 32 * MIB)).toBe(true);
@@ -35,7 +35,7 @@ describe("TokenBuckets", () => {
 
   it("let a frame through that is larger than a second's worth, for else it could never be repaired", () => {
     let now = 0;
-    const buckets = new TokenBuckets(() => now);
+    const buckets = new TokenBuckets(() => now, REPLAY_RATE, REPLAY_RATE_TOGETHER);
     expect(buckets.take("a", 40 * MIB)).toBe(true);
     now = 100;
     expect(buckets.take("a", 1)).toBe(false);
