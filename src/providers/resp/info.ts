@@ -38,8 +38,17 @@ const SECTIONS: Readonly<Record<string, (service: Service) => Fields>> = {
   },
   persistence: ({ kv }) => ({ loading: isReady(kv.status().state) ? 0 : 1, aof_enabled: 0 }),
   stats: ({ counts }) => statsOf(counts),
+  cpu: () => {
+    const { user, system } = process.cpuUsage();
+    return { used_cpu_sys: (system / 1e6).toFixed(6), used_cpu_user: (user / 1e6).toFixed(6) };
+  },
   replication: ({ kv }) => {
-    return { role: "master", connected_slaves: 0, hosts: kv.status().hosts.length + 1 };
+    return {
+      role: "master",
+      connected_slaves: 0,
+      master_repl_offset: kv.token().seq,
+      hosts: kv.status().hosts.length + 1,
+    };
   },
   tidemark: ({ kv }) => {
     const { state, node, namespace, incarnation, keys, counts } = kv.status();

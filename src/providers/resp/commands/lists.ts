@@ -165,11 +165,12 @@ function popping(name: string, end: ListEnd): Command {
 export function take(kv: Session["kv"], key: string, end: ListEnd, count: number) {
   if (count === 0) return [];
   const length = kv.listLength(key);
-  const taken =
-    end === "head" ? kv.listRange(key, 0, count - 1) : kv.listRange(key, -Math.min(count, length), -1);
-  if (end === "head") kv.listTrim(key, taken.length, length);
-  else kv.listTrim(key, 0, length - taken.length - 1);
-  return end === "head" ? taken : taken.reverse();
+  const taken = Math.min(count, length);
+  const values = end === "head" ? kv.listRange(key, 0, taken - 1) : kv.listRange(key, -taken, -1);
+  if (taken === length) kv.listClear(key);
+  else if (end === "head") kv.listTrim(key, taken, -1);
+  else kv.listTrim(key, 0, -taken - 1);
+  return end === "head" ? values : values.reverse();
 }
 
 function positions({ kv, args, out }: Session): void {
