@@ -30,7 +30,7 @@ export class Canary {
     }
   }
 
-  static async at({ servers }: ServerCluster): Promise<Canary> {
+  static async at({ servers }: Pick<ServerCluster, "servers">): Promise<Canary> {
     const clients = servers.map(({ host, port }) =>
       connect({
         servers: `${host}:${port}`,

@@ -1,5 +1,5 @@
 /**
- * The short form of `npm run test:chaos`: the same run, for less than a minute. What it says of times is of
+ * The short form of `npm run test:chaos`: the same run, for half a minute. What it says of times is of
  * this machine and is not held to anything; that all comes to rest in the right state is.
  */
 import { expect, it } from "vitest";
@@ -8,7 +8,7 @@ import { runChaos } from "./chaos.ts";
 import { figuresOf } from "./report.ts";
 import { withServers } from "./support.ts";
 
-const DURATION_MS = 25_000;
+const DURATION_MS = 15_000;
 
 it("hosts and servers as processes that are killed, stopped and cut off come to the one right state", (test) =>
   withServers(test, async () => {

@@ -10,7 +10,7 @@ import type { RecordedEvent } from "../simulation/recorded.ts";
 import { HostGone, HostProcess } from "./host-process.ts";
 import { JournalReader } from "./journal.ts";
 import { Link, type LinkMode, OPEN } from "./link.ts";
-import type { ServerCluster } from "./servers.ts";
+import type { ServerCluster, ServerProcess } from "./servers.ts";
 
 /** One start of a host. */
 export interface Start {
@@ -22,8 +22,9 @@ export interface Start {
 /** One place for a host, whoever lives in it. */
 export interface Site {
   readonly name: string;
-  /** Its links to the servers, the one it prefers first. */
+  /** Its links to the servers, the one it prefers first; none at a place that was given. */
   readonly links: readonly Link[];
+  readonly place: Place;
   /** `undefined` while nobody does. */
   start: Start | undefined;
   /** A start that is under way. */
@@ -97,12 +98,20 @@ export class Journals {
   }
 }
 
+/** A program to run a host under, as `["ip", "netns", "exec", name]`, and addresses of servers as seen there. */
+export interface Place {
+  readonly prefix: readonly string[];
+  readonly servers: readonly string[];
+}
+
 export interface FleetOptions {
-  readonly cluster: ServerCluster;
+  readonly cluster: Pick<ServerCluster, "servers">;
   readonly hosts: number;
   readonly namespace: string;
   /** Drawn anew for every start. */
   readonly options: () => OpenOptions;
+  /** Where to run a host and how it reaches the servers; else here, each through links of its own. */
+  readonly place?: (index: number) => Place;
   /** Told when a start has become ready, and how long that took. */
   readonly joined: (site: Site, tookMs: number) => void;
 }
@@ -124,13 +133,11 @@ export class Fleet {
 
   static async create(options: FleetOptions): Promise<Fleet> {
     const fleet = new Fleet(options, await mkdtemp(join(tmpdir(), "tidemark-chaos-")));
-    const { servers } = options.cluster;
     for (let index = 0; index < options.hosts; index++) {
-      const links: Link[] = [];
-      for (let turn = 0; turn < servers.length; turn++) {
-        links.push(await Link.to(servers[(index + turn) % servers.length]!.port));
-      }
-      fleet.sites.push({ name: `host-${index + 1}`, links, start: undefined, starting: undefined });
+      const links = options.place === undefined ? await linksTo(options.cluster.servers, index) : [];
+      const servers = links.map((link) => `127.0.0.1:${link.port}`);
+      const place = options.place?.(index) ?? { prefix: [], servers };
+      fleet.sites.push({ name: `host-${index + 1}`, links, place, start: undefined, starting: undefined });
     }
     return fleet;
   }
@@ -171,12 +178,11 @@ export class Fleet {
 
   async #start(site: Site): Promise<void> {
     const startedAt = performance.now();
-    const process = new HostProcess(site.name);
+    const process = new HostProcess(site.name, site.place.prefix);
     const journal = join(this.#directory, `${++this.#starts}.journal`);
-    const servers = site.links.map((link) => `127.0.0.1:${link.port}`);
     const options: OpenOptions = {
       ...this.#options.options(),
-      nats: { servers, noRandomize: true },
+      nats: { servers: [...site.place.servers], noRandomize: true },
       namespace: this.#options.namespace,
       node: site.name,
       connectTimeout: "60s",
@@ -194,4 +200,13 @@ export class Fleet {
       if (!(error instanceof HostGone) || process.crashed !== undefined) throw error;
     }
   }
+}
+
+/** A link to each server, beginning with another one for every host. */
+async function linksTo(servers: readonly ServerProcess[], first: number): Promise<Link[]> {
+  const links: Link[] = [];
+  for (let turn = 0; turn < servers.length; turn++) {
+    links.push(await Link.to(servers[(first + turn) % servers.length]!.port));
+  }
+  return links;
 }

@@ -20,8 +20,6 @@ export interface ServerOptions {
   readonly config?: string;
   /** Default 3. */
   readonly count?: number;
-  /** A program to run it under, as `["ip", "netns", "exec", name]`, and the address to listen on. */
-  readonly place?: (index: number) => { readonly prefix: readonly string[]; readonly host: string };
 }
 
 /** One nats-server. */
@@ -103,19 +101,9 @@ export interface ServerCluster {
   discard(): Promise<void>;
 }
 
-/** Starts a cluster of servers; each dials those after it, through a link. */
-export async function startServers({
-  say,
-  config = "",
-  count = 3,
-  place,
-}: ServerOptions): Promise<ServerCluster> {
-  const found = await findNatsServer({
-    say,
-    own: true,
-    ways: ["NATS_SERVER_BIN", "PATH", "download", "apt"],
-  });
-  if (found.kind !== "binary") throw new Error("a nats-server to run as a process is needed");
+/** Starts a cluster of servers on this machine; each dials those after it, through a link. */
+export async function startServers({ say, config = "", count = 3 }: ServerOptions): Promise<ServerCluster> {
+  const program = await findProgram(say);
   const clusterPorts: number[] = [];
   const links = new Map<string, Link>();
   const servers: ServerProcess[] = [];
@@ -126,25 +114,19 @@ export async function startServers({
   try {
     for (let index = 0; index < count; index++) clusterPorts.push(await freePort());
     for (let index = 0; index < count; index++) {
-      const { prefix, host } = place?.(index) ?? { prefix: [], host: "127.0.0.1" };
       const routes: string[] = [];
       for (let other = index + 1; other < count; other++) {
         const link = await Link.to(clusterPorts[other]!);
         links.set(`${index}-${other}`, link);
         routes.push(`"nats-route://127.0.0.1:${link.port}"`);
       }
-      const directory = await mkdtemp(join(tmpdir(), "tidemark-chaos-nats-"));
-      const name = `server-${index + 1}`;
-      const port = await freePort();
       // What servers tell each other of their addresses must not lead around the links, hence the dead port.
       const cluster =
         count === 1
           ? ""
           : `cluster { name: chaos, listen: "127.0.0.1:${clusterPorts[index]}", no_advertise: true, advertise: "127.0.0.1:1", routes: [${routes.join(", ")}] }`;
-      const file = join(directory, "nats.conf");
-      await writeFile(file, `listen: "${host}:${port}"\nserver_name: ${name}\n${cluster}\n${config}\n`);
-      const command = [...prefix, found.path, "-c", file];
-      servers.push(new ServerProcess(name, host, port, command, directory));
+      const place = { host: "127.0.0.1", port: await freePort(), config: `${cluster}\n${config}` };
+      servers.push(await prepareServer(`server-${index + 1}`, [program], place));
     }
     await Promise.all(servers.map((server) => server.start()));
   } catch (error) {
@@ -157,4 +139,24 @@ export async function startServers({
     routes: [...links.values()],
     discard,
   };
+}
+
+/** The path of a nats-server to run as a process. */
+export async function findProgram(say: (line: string) => void): Promise<string> {
+  const ways = ["NATS_SERVER_BIN", "PATH", "download", "apt"] as const;
+  const found = await findNatsServer({ say, own: true, ways });
+  if (found.kind !== "binary") throw new Error("a nats-server to run as a process is needed");
+  return found.path;
+}
+
+/** A server that is still to be started. `command` is the program, and what it is to be run under before it. */
+export async function prepareServer(
+  name: string,
+  command: readonly string[],
+  { host, port, config }: { host: string; port: number; config: string },
+): Promise<ServerProcess> {
+  const directory = await mkdtemp(join(tmpdir(), "tidemark-chaos-nats-"));
+  const file = join(directory, "nats.conf");
+  await writeFile(file, `listen: "${host}:${port}"\nserver_name: ${name}\n${config}\n`);
+  return new ServerProcess(name, host, port, [...command, "-c", file], directory);
 }
