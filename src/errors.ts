@@ -22,6 +22,7 @@ export type ErrorCode =
   | "NOT_TEXT"
   | "OUT_OF_RANGE"
   | "STORE_FULL"
+  | "EVICTED"
   | "TIMEOUT"
   | "TRANSPORT"
   | "UNCOMMITTED"

@@ -5,8 +5,9 @@
  */
 import { ulid } from "ulid";
 import { Assurance, hostsOf } from "./assurance.ts";
-import { HybridLogicalClock, MAX_SKEW_MS, stampToMs } from "./causality/hybrid-logical-clock.ts";
+import { HybridLogicalClock, stampToMs } from "./causality/hybrid-logical-clock.ts";
 import { Origins } from "./causality/origins.ts";
+import type { VersionVector } from "./causality/version-vector.ts";
 import { Commands } from "./commands.ts";
 import type { Value } from "./crdt/entry.ts";
 import { type EventBody, eventFrom, type ReplicatedEvent, valueEvent } from "./crdt/event.ts";
@@ -27,6 +28,7 @@ import { replicaOf, surroundingsOf } from "./replica.ts";
 import { medianOffset } from "./replication/membership.ts";
 import type { Replica } from "./replication/node.ts";
 import { Replicator } from "./replication/replicator.ts";
+import { hasSeen } from "./replication/settlement.ts";
 import { type HostState, type Status, statusOf } from "./status.ts";
 import { boundsOf } from "./store/bounds.ts";
 import type { StoreChange } from "./store/changes.ts";
@@ -34,6 +36,7 @@ import { Expiry } from "./store/expiry.ts";
 import { Store } from "./store/store.ts";
 import type { ReplicatedOptions, Tidemark, Token, WaitOptions } from "./tidemark.ts";
 import type { Transport } from "./transport/transport.ts";
+import { Upkeep } from "./upkeep.ts";
 import { type Change, createWatchHub, type KeyChange, type WatchOptions } from "./watch.ts";
 import type { World } from "./world.ts";
 import type { WritePorts } from "./write-ports.ts";
@@ -54,12 +57,8 @@ export interface Host extends Tidemark {
 }
 
 const TICK_MS = 20;
-/** How often memory that most keys have left is given back, milliseconds. */
-const COMPACT_MS = 1_000;
 /** `close` waits at most this long for the server and another host to have everything. */
 const LEAVE_TIMEOUT_MS = 2_000;
-/** A dead host's expired keys are removed by the others in rank order, this much apart, milliseconds. */
-const RANK_STEP_MS = 2_000;
 const SELF = 0;
 /** The index of an origin nothing was ever heard of. */
 const NOBODY = Number.MAX_SAFE_INTEGER;
@@ -93,10 +92,10 @@ class TidemarkHost extends Commands implements Host {
   readonly #listeners: Listeners;
   readonly #reads: Reads;
   readonly #loading: Loading | undefined;
+  readonly #upkeep: Upkeep;
   readonly #stopTimer: () => void;
   #closed: "no" | "closing" | "closed" = "no";
   #closing: Promise<void> | undefined;
-  #compactAt = 0;
 
   constructor(settings: Settings, world: World, transport: Transport | undefined, observer: HostObserver) {
     super();
@@ -118,7 +117,11 @@ class TidemarkHost extends Commands implements Host {
     this.#store = new Store({
       origins: this.#origins,
       now: () => this.#fleet.now(),
-      bounds: boundsOf(settings, transport !== undefined),
+      bounds: boundsOf(settings),
+      fleet:
+        transport === undefined
+          ? undefined
+          : { hasSeen: (origin, vector) => hasSeen(this.#replicator!.node, origin, vector) },
       listener: {
         watching: (key) => this.#hub.active() && this.#hub.wants(key),
         countingOut: () => this.#listeners.countingOut,
@@ -135,7 +138,8 @@ class TidemarkHost extends Commands implements Host {
       store: this.#store,
       writable: () => this.#checkWritable(),
       write: (bodies) => this.#write(bodies),
-      writeValue: (key, value, deadline, removesUpTo) => this.#writeValue(key, value, deadline, removesUpTo),
+      writeValue: (key, value, deadline, removesUpTo, evicted) =>
+        this.#writeValue(key, value, deadline, removesUpTo, evicted),
       now: () => this.#fleet.now(),
       stamp: () => this.#clock.tick(),
       limits: settings,
@@ -158,6 +162,14 @@ class TidemarkHost extends Commands implements Host {
       this.#assurance = new Assurance(this.#replicator, this.#store.vector);
       this.#replicator.start();
     }
+    this.#upkeep = new Upkeep({
+      store: this.#store,
+      expiry: this.#expiry,
+      fleet: this.#fleet,
+      replicator: this.#replicator,
+      state: () => this.#state(),
+      write: (bodies) => this.#write(bodies),
+    });
     this.#stopTimer = world.every(TICK_MS, () => this.#tick());
   }
 
@@ -289,26 +301,7 @@ class TidemarkHost extends Commands implements Host {
       replicator.tick();
     } else this.#fleet.follow();
     this.#loading?.tick();
-    if (this.#closed === "no") this.#expire();
-  }
-
-  /** Tells of what has expired, and removes what is this host's to remove; a bounded step. */
-  #expire(): void {
-    const state = this.#state();
-    const replicator = this.#replicator;
-    const now = this.#fleet.now();
-    const grace = replicator === undefined ? 0 : MAX_SKEW_MS;
-    // A host whose clock is far from the others' would remove what they still show.
-    const removes = (state === "ready" || state === "standalone") && this.#fleet.deviation <= MAX_SKEW_MS;
-    const bodies = this.#expiry.step(now - grace, (origin, deadline) => {
-      if (!removes) return false;
-      if (origin === SELF || replicator === undefined) return true;
-      return replicator.isGone(origin) && now >= deadline + grace + replicator.rankFor(origin) * RANK_STEP_MS;
-    });
-    if (bodies.length > 0) this.#write(bodies);
-    if (now < this.#compactAt) return;
-    this.#compactAt = now + COMPACT_MS;
-    this.#store.shards.compact();
+    if (this.#closed === "no") this.#upkeep.tick();
   }
 
   #write(bodies: readonly EventBody[]): void {
@@ -320,13 +313,20 @@ class TidemarkHost extends Commands implements Host {
   }
 
   /** The hot path: one plain value. */
-  #writeValue(key: string, value: Value, deadline: number, removesUpTo: readonly number[] | null): void {
+  #writeValue(
+    key: string,
+    value: Value,
+    deadline: number,
+    removesUpTo: readonly number[] | null,
+    evicted: VersionVector | null,
+  ): void {
     this.#commit(
       valueEvent(
         key,
         value,
         deadline,
         removesUpTo,
+        evicted,
         SELF,
         this.#store.vector.get(SELF) + 1,
         this.#clock.tick(),

@@ -34,8 +34,15 @@ export interface Inspection {
   readonly vector: ReadonlyMap<string, number>;
   readonly keys: ReadonlyMap<
     string,
-    { readonly entries: readonly InspectedEntry[]; readonly cells: readonly InspectedCell[] }
+    {
+      readonly entries: readonly InspectedEntry[];
+      readonly cells: readonly InspectedCell[];
+      /** Shown to nobody: something of the key may be missing here. */
+      readonly masked: boolean;
+    }
   >;
+  /** Per origin the highest event of which an entry was let go here for room. Whatever is missing, it covers. */
+  readonly evicted: ReadonlyMap<string, number>;
   readonly digest: string;
   /** Removals of entries not yet seen; frames ahead of a gap; origins with known missing events. */
   readonly pendingRemovals: number;
@@ -47,7 +54,7 @@ export interface Inspection {
 
 export function inspect(store: Store, replicator: Replicator | undefined): Inspection {
   const { origins } = store;
-  const keys = new Map<string, { entries: InspectedEntry[]; cells: InspectedCell[] }>();
+  const keys = new Map<string, { entries: InspectedEntry[]; cells: InspectedCell[]; masked: boolean }>();
   for (const shard of store.shards.all()) {
     for (const key of shard.keys()) {
       const state = store.state(key)!;
@@ -61,12 +68,16 @@ export function inspect(store: Store, replicator: Replicator | undefined): Inspe
           resetUpTo: cell.resetUpTo,
           resetTotal: BigInt(cell.resetTotal),
         })),
+        masked: state.masked,
       });
     }
   }
   return {
     vector: new Map(Array.from(store.vector.entries(), ([origin, seq]) => [origins.name(origin), seq])),
     keys,
+    evicted: new Map(
+      Array.from(store.evicted?.vector.entries() ?? [], ([origin, seq]) => [origins.name(origin), seq]),
+    ),
     digest: store.digests.root(),
     pendingRemovals: store.pending.size,
     inboxFrames: replicator?.node.inbox.count ?? 0,

@@ -28,9 +28,14 @@ export function replicaOf(
     apply: (event) => {
       store.apply(event);
       clock.observe(event.stamp);
+      store.bounds?.enforce();
       listener.heard(event);
     },
-    summary: () => ({ digest: store.digests.root(), keys: store.size }),
+    summary: () => ({
+      digest: store.digests.root(),
+      keys: store.size,
+      partial: store.evicted?.partial === true,
+    }),
     // Hollow keys count: what they hold is in the digests, and absent digests stand for nothing at all.
     bucketDigests: () => (store.shards.size === 0 ? undefined : store.digests.entriesLow.slice()),
     openImage: (seen, digests) => new ImageSession(store, seen, digests),
@@ -43,7 +48,9 @@ export function replicaOf(
       if (first === undefined) return 0;
       const buckets = chunks.flatMap((chunk) => chunk.buckets);
       const pending = chunks.flatMap((chunk) => chunk.pending);
-      const events = installImage(store, { vector: first.vector, seen, buckets, pending });
+      const evicted = chunks.at(-1)!.evicted;
+      const events = installImage(store, { vector: first.vector, seen, buckets, pending, evicted });
+      store.bounds?.enforce();
       listener.heardOfAll();
       return events;
     },

@@ -77,6 +77,8 @@ export interface PeerStatus {
   readonly aheadEvents: number;
   readonly digest: string;
   readonly vectorHash: string;
+  /** Whether it has let entries go for room: its digest is then its own. */
+  readonly partial: boolean;
   /** Its wall clock minus ours, milliseconds. */
   readonly clockOffsetMs: number;
   readonly keys: number;
@@ -106,9 +108,11 @@ export interface Status {
   readonly reason: string | undefined;
   readonly connected: boolean;
   readonly keys: number;
-  /** 16 hexadecimal digits over the whole data set. Hosts with one `vectorHash` have one `digest`. */
+  /** 16 hexadecimal digits over what is held. Hosts with one `vectorHash` have one `digest`, unless `partial`. */
   readonly digest: string;
   readonly vectorHash: string;
+  /** Whether entries that stand on other hosts were let go here for room. */
+  readonly partial: boolean;
   /** Per incarnation the highest event applied here, everything before included. */
   readonly highWaterMarks: Readonly<Record<string, number>>;
   readonly hosts: readonly PeerStatus[];
@@ -174,6 +178,7 @@ export function statusOf({
     keys: store.size,
     digest: store.digests.root(),
     vectorHash: store.vector.hash(store.origins),
+    partial: store.evicted?.partial === true,
     highWaterMarks: marksOf(store.vector, store),
     hosts: replicator === undefined ? [] : peersOf(replicator, store),
     quarantine: Array.from(node?.quarantine.all() ?? [], ({ node: name, counts, detail, at }) => ({
@@ -259,6 +264,7 @@ function peersOf(replicator: Replicator, store: Store): PeerStatus[] {
       aheadEvents: missing(store.vector, peer.vector),
       digest: peer.digest,
       vectorHash: peer.vectorHash,
+      partial: peer.partial,
       clockOffsetMs: Math.round(clockOffset(peer)),
       keys: peer.keys,
       refused: Object.fromEntries(node.quarantine.of(peer.node) ?? []),

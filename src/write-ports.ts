@@ -1,10 +1,12 @@
 /** What writing needs of a host, and how it looks at a key before it changes it. */
+import type { VersionVector } from "./causality/version-vector.ts";
 import type { ElementList } from "./crdt/element-list.ts";
 import type { Value } from "./crdt/entry.ts";
 import type { EventBody } from "./crdt/event.ts";
 import type { Seen } from "./crdt/operations.ts";
 import { memberKey } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
+import { evictedOf } from "./store/evicted.ts";
 import type { Store } from "./store/store.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -18,7 +20,13 @@ export interface WritePorts {
   /** Applies the events of one command, in order, and hands them on. */
   write(bodies: readonly EventBody[]): void;
   /** As `write` for one plain value. */
-  writeValue(key: string, value: Value, deadline: number, removesUpTo: readonly number[] | null): void;
+  writeValue(
+    key: string,
+    value: Value,
+    deadline: number,
+    removesUpTo: readonly number[] | null,
+    evicted: VersionVector | null,
+  ): void;
   /** Fleet time, milliseconds since 1970. */
   now(): number;
   /** A fresh hybrid logical clock stamp. */
@@ -29,7 +37,8 @@ export interface WritePorts {
 export function see(ports: WritePorts, key: string): Seen {
   const state = ports.store.state(key);
   const now = ports.now();
-  return { key, state, view: state?.view(now), now, self: SELF, newDeadline: newDeadline(ports) };
+  const evicted = evictedOf(ports.store, key);
+  return { key, state, view: state?.view(now), now, self: SELF, newDeadline: newDeadline(ports), evicted };
 }
 
 /** When a key expires that is created now. */

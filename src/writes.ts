@@ -21,6 +21,7 @@ import {
 import { sameValue, toKey, toValue } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
 import { bounds, checkIndex } from "./reads.ts";
+import { evictedOf } from "./store/evicted.ts";
 import type { Store } from "./store/store.ts";
 import type { SetOptions, ValueInput } from "./tidemark.ts";
 import {
@@ -56,10 +57,11 @@ export class Writes {
       this.#deleteSeen([key]);
       return true;
     }
-    // Found once, for both. Should the key itself be let go for want of bytes, naming it does no harm.
+    // Found once, for both.
     const dot = this.#store.plainDot(key);
     this.#store.bounds?.makeRoom(dot === null ? 1 : 0);
-    if (dot !== undefined) this.#ports.writeValue(key, value, deadline, dot);
+    const evicted = evictedOf(this.#store, key);
+    if (dot !== undefined) this.#ports.writeValue(key, value, deadline, dot, evicted);
     else this.#ports.write([this.#setBody(key, value, deadline)]);
     return true;
   }
@@ -95,7 +97,15 @@ export class Writes {
     }
     this.#ports.writable();
     this.#makeRoom([key]);
-    const { body, value } = increment(this.#see(key), delta);
+    const seen = this.#see(key);
+    if (seen.evicted !== null) {
+      throw new TidemarkError(
+        "EVICTED",
+        `"${key}" may have been let go here for room and stand on other hosts, where a counter must not begin ` +
+          "again at 0: set it first, or increment it on a host that evicts nothing",
+      );
+    }
+    const { body, value } = increment(seen, delta);
     if (typeof delta === "number" && typeof value === "bigint") {
       throw new TidemarkError(
         "OUT_OF_RANGE",
@@ -144,12 +154,15 @@ export class Writes {
 
   #deleteSeen(keys: readonly string[]): number {
     const bodies: EventBody[] = [];
+    let deleted = 0;
     for (const key of new Set(keys)) {
       const seen = this.#see(key);
-      if (seen.view !== undefined) bodies.push(deleteKey(seen));
+      if (seen.view !== undefined) deleted++;
+      // What was let go here goes everywhere, although nothing of it can be seen.
+      if (seen.view !== undefined || seen.evicted !== null) bodies.push(deleteKey(seen));
     }
     if (bodies.length > 0) this.#ports.write(bodies);
-    return bodies.length;
+    return deleted;
   }
 
   clear(givenPrefix: string | undefined): void {
@@ -328,7 +341,8 @@ export class Writes {
   #setBody(key: string, value: Value, deadline: number): EventBody {
     const add: NewEntry = { kind: "value", value, deadline, loaded: false };
     const dot = this.#store.plainDot(key);
-    return dot === undefined ? setValue(this.#see(key), add) : { key, removesUpTo: dot, add };
+    if (dot === undefined) return setValue(this.#see(key), add);
+    return { key, removesUpTo: dot, evicted: evictedOf(this.#store, key), add };
   }
 
   #deadlineOf(key: string, options: SetOptions | undefined): number {

@@ -55,6 +55,7 @@ const ROOMS: readonly Room[] = [
       "moves.ts",
       "write-ports.ts",
       "replica.ts",
+      "upkeep.ts",
       "inspection.ts",
       "fleet-clock.ts",
       "present-keys.ts",

@@ -107,6 +107,7 @@ function event(seq, stamp, key, removesUpTo, value) {
     resets: null,
     add: { kind: "value", origin: 0, seq, stamp, value, deadline: Number.POSITIVE_INFINITY, loaded: false },
     increment: null,
+    evicted: null,
     sweep: null,
     clear: null,
   };

@@ -6,6 +6,7 @@
  *
  * Lists of dots are flat arrays, `[origin, seq, origin, seq, …]`, because events are the hot path.
  */
+import type { VersionVector } from "../causality/version-vector.ts";
 import type { Entry, Value } from "./entry.ts";
 
 /** Resets one segment of one origin's counter up to an increment that the resetting host had seen. */
@@ -26,6 +27,8 @@ export interface Increment {
   readonly segment: number;
   readonly before: number | bigint;
   readonly total: number | bigint;
+  /** Whether it adds to a value that was set: what a reader sees is then more than the counter. */
+  readonly onValue?: boolean;
 }
 
 /**
@@ -63,6 +66,11 @@ export interface ReplicatedEvent {
   /** Its origin and seq are the event's. */
   readonly add: Entry | null;
   readonly increment: Increment | null;
+  /**
+   * What its writer may have let go of this key for room: every entry of the key that the vector covers is
+   * removed, for the writer had seen it and would have named it. `null`: it held all there was.
+   */
+  readonly evicted: VersionVector | null;
   readonly sweep: Sweep | null;
   readonly clear: Clear | null;
 }
@@ -75,6 +83,7 @@ export interface EventBody {
   readonly resets?: readonly CounterReset[] | null;
   readonly add?: NewEntry | null;
   readonly increment?: NewIncrement | null;
+  readonly evicted?: VersionVector | null;
   readonly sweep?: Sweep;
   readonly clear?: Clear;
 }
@@ -104,7 +113,13 @@ export function eventFrom(body: EventBody, origin: number, seq: number, stamp: n
     increment:
       increment === undefined || increment === null
         ? null
-        : { segment: increment.segment || seq, before: increment.before, total: increment.total },
+        : {
+            segment: increment.segment || seq,
+            before: increment.before,
+            total: increment.total,
+            ...(increment.onValue === true && { onValue: true }),
+          },
+    evicted: body.evicted ?? null,
     sweep: body.sweep ?? null,
     clear: body.clear ?? null,
   };
@@ -116,6 +131,7 @@ export function valueEvent(
   value: Value,
   deadline: number,
   removesUpTo: readonly number[] | null,
+  evicted: VersionVector | null,
   origin: number,
   seq: number,
   stamp: number,
@@ -130,6 +146,7 @@ export function valueEvent(
     resets: null,
     add: { kind: "value", origin, seq, stamp, value, deadline, loaded: false },
     increment: null,
+    evicted,
     sweep: null,
     clear: null,
   };

@@ -38,6 +38,11 @@ export class KeyState {
   bytes = STATE_BYTES;
   /** Fleet time up to which watchers know what expired here. */
   toldAt = 0;
+  /**
+   * Something of the key may have been let go for room here that stands elsewhere: what is left may be a part,
+   * or a loser, and is shown to nobody until it has been replaced.
+   */
+  masked = false;
   /** Members and elements by dot. */
   #dots: Map<number, Map<number, MemberEntry | ElementEntry>> | null = null;
 
@@ -55,13 +60,28 @@ export class KeyState {
     );
   }
 
+  /** Whether it holds anything but deadlines and closed segments. */
+  get hasContent(): boolean {
+    return this.values.length > 0 || this.#dots !== null || this.cells.some(isLive);
+  }
+
   /** Whether no reader will ever see anything of what is stored, whatever the time. */
   get hollow(): boolean {
-    return this.values.length === 0 && this.#dots === null && !this.cells.some(isLive);
+    return this.masked || !this.hasContent;
+  }
+
+  /**
+   * Whether it may be let go as a whole: values and their own deadlines, nothing else. Part of a set, a list
+   * or a counter would be a wrong value.
+   */
+  get evictable(): boolean {
+    if (this.values.length === 0 || this.cells.length > 0 || this.#dots !== null) return false;
+    return this.deadlines.every((mark) => this.find(mark.targetOrigin, mark.targetSeq) !== undefined);
   }
 
   /** The one value entry, if that is all there is. */
   get only(): ValueEntry | undefined {
+    if (this.masked) return undefined;
     const plain = this.values.length === 1 && this.deadlines.length === 0 && this.cells.length === 0;
     return plain && this.#dots === null ? this.values[0] : undefined;
   }
@@ -162,6 +182,7 @@ export class KeyState {
 
   /** What a reader sees at `now`; `undefined`: the key is absent. */
   view(now: number): View | undefined {
+    if (this.masked) return undefined;
     const common = this.deadline();
     const open = common > now;
     const winner = this.winner(now);

@@ -6,6 +6,7 @@
  * Every write also removes what it found on the key and no reader can see: expired entries, losing
  * siblings, what a concurrent write of another type hides.
  */
+import type { VersionVector } from "../causality/version-vector.ts";
 import { TidemarkError } from "../errors.ts";
 import { isLive } from "./counter-cell.ts";
 import type { Entry, ValueEntry } from "./entry.ts";
@@ -25,6 +26,8 @@ export interface Seen {
   readonly self: number;
   /** Deadline of a key created now; `Infinity` for none. */
   readonly newDeadline: number;
+  /** What was let go here, if something of the key may be among it: a write that begins the key names it. */
+  readonly evicted: VersionVector | null;
 }
 
 /** Looks at a key for an operation on one type; throws `WRONG_TYPE` if it holds another. */
@@ -38,14 +41,13 @@ export function expectType(seen: Seen, type: View["type"]): void {
 
 /** Removes all that is stored under a key. */
 export function deleteKey(seen: Seen): EventBody {
-  return { key: seen.key, ...everything(seen.state!) };
+  return { key: seen.key, ...everything(seen.state), evicted: seen.evicted };
 }
 
 /** Replaces all that is stored under a key by a value. */
 export function setValue(seen: Seen, entry: NewEntry): EventBody {
-  const { key, state } = seen;
-  if (state === undefined) return { key, add: entry };
-  return { key, ...everything(state), add: entry };
+  const { key, state, evicted } = seen;
+  return { key, ...everything(state), evicted, add: entry };
 }
 
 /** Adds to a counter; answers its new value too. */
@@ -61,10 +63,14 @@ export function increment(seen: Seen, delta: number | bigint): { body: EventBody
   }
   const { state, view } = seen;
   if (state === undefined || view === undefined) {
-    const clearing = state === undefined ? NOTHING : everything(state);
     const add = seen.newDeadline === NEVER ? null : keyDeadline(seen.newDeadline);
     return {
-      body: { key: seen.key, ...clearing, add, increment: { segment: 0, before: 0, total: delta } },
+      body: {
+        key: seen.key,
+        ...everything(state),
+        add,
+        increment: { segment: 0, before: 0, total: delta },
+      },
       value,
     };
   }
@@ -86,7 +92,12 @@ export function increment(seen: Seen, delta: number | bigint): { body: EventBody
       removes: dotsOf(hidden),
       resets,
       add,
-      increment: { segment: cell?.segment ?? 0, before: cell?.total ?? 0, total },
+      increment: {
+        segment: cell?.segment ?? 0,
+        before: cell?.total ?? 0,
+        total,
+        onValue: winner !== undefined,
+      },
     },
     value,
   };
@@ -124,11 +135,11 @@ export function addToCollection(
   type: "set" | "list",
   additions: readonly { readonly entry: NewEntry; readonly replaces: readonly Entry[] }[],
 ): EventBody[] {
-  const { state, view, key } = seen;
+  const { state, view, key, evicted } = seen;
   const events: EventBody[] = [];
-  if (state !== undefined && view === undefined) {
+  if (view === undefined) {
     const first = additions[0]!;
-    events.push({ key, ...everything(state), add: first.entry });
+    events.push({ key, ...everything(state), evicted, add: first.entry });
   }
   const hidden = view === undefined ? [] : hiddenEntries(state!, undefined, type);
   for (const { entry, replaces } of additions.slice(events.length)) {
@@ -166,10 +177,9 @@ function currentInteger(seen: Seen): number | bigint {
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
-const NOTHING = {};
 
-function everything(state: KeyState): { removesUpTo: number[]; resets: CounterReset[] } {
-  return { removesUpTo: state.highestSeqs(), resets: state.resets() };
+function everything(state: KeyState | undefined): { removesUpTo?: number[]; resets?: CounterReset[] } {
+  return state === undefined ? {} : { removesUpTo: state.highestSeqs(), resets: state.resets() };
 }
 
 function keyDeadline(at: number): NewEntry {

@@ -108,7 +108,7 @@ export class CatchUp {
   refused(origin: number, from: Peer, reason: "trimmed" | "unknown"): void {
     const need = this.#node.needs.get(origin);
     if (need === undefined || this.#done(need)) return;
-    if (reason === "trimmed") this.startSync(from);
+    if (reason === "trimmed") this.startSync(from.partial ? this.#completeDonor(origin, from) : from);
     else if (from.origin === origin) this.#denied(need, from);
   }
 
@@ -252,19 +252,32 @@ export class CatchUp {
     this.#node.send("rq", donor, message);
   }
 
+  /** The host that has applied the most, of those that have let nothing go if there are any. */
   #bestDonor(now: number): Peer | undefined {
-    const timeout = liveTimeout(this.#node.heartbeatMs());
     let best: Peer | undefined;
-    for (const peer of this.#node.membership.live(now, timeout)) {
-      if (peer.state !== "ready" || (this.#avoid.get(peer.incarnation) ?? 0) > now) continue;
+    for (const peer of this.#donors(now)) {
       if (best === undefined || this.#isBetter(peer, best)) best = peer;
     }
     return best;
   }
 
   #isBetter(peer: Peer, than: Peer): boolean {
+    if (peer.partial !== than.partial) return than.partial;
     const failures = (this.#failures.get(peer.node) ?? 0) - (this.#failures.get(than.node) ?? 0);
     return failures === 0 ? peer.vector.total() > than.vector.total() : failures < 0;
+  }
+
+  /** A host that has let nothing go and has more of an origin's events than we; else the one that offered. */
+  #completeDonor(origin: number, offered: Peer): Peer {
+    const now = this.#node.world.monotonic();
+    const applied = this.#node.replica.vector.get(origin);
+    return this.#donors(now).find((peer) => !peer.partial && peer.vector.get(origin) > applied) ?? offered;
+  }
+
+  #donors(now: number): Peer[] {
+    const timeout = liveTimeout(this.#node.heartbeatMs());
+    const isOpen = (peer: Peer): boolean => (this.#avoid.get(peer.incarnation) ?? 0) <= now;
+    return this.#node.membership.live(now, timeout).filter((peer) => peer.state === "ready" && isOpen(peer));
   }
 
   #stepNeed(need: Need, now: number): void {

@@ -4,6 +4,7 @@
  * seqs of the event's own origin to its own seq, deadlines to the time of the frame.
  */
 import { stampToMs } from "../causality/hybrid-logical-clock.ts";
+import type { VersionVector } from "../causality/version-vector.ts";
 import type { Entry } from "../crdt/entry.ts";
 import type { CounterReset, ReplicatedEvent, Sweep } from "../crdt/event.ts";
 import { type CborReader, type CborWriter, malformed } from "./cbor.ts";
@@ -23,7 +24,12 @@ const EXTRA = 128;
 const VARIANT = 256;
 const SWEEP = 512;
 const CLEAR = 1024;
-const ALL = 2047;
+/** The event also removes what its writer may have let go: the vector stands in the frame's header. */
+const EVICTED = 2048;
+/** An increment: of a value that was set. */
+const ON_VALUE = 4096;
+const ALL = 8191;
+const KEYLESS = SWEEP | CLEAR;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -76,7 +82,10 @@ export function writeEvent(
   if (add !== null) writeEntry(out, add, dictionary, seq, event.stamp, baseMs);
 }
 
-/** Reads what `writeEvent` wrote. `origins` maps dictionary indexes to origins; [0] is the event's. */
+/**
+ * Reads what `writeEvent` wrote. `origins` maps dictionary indexes to origins; [0] is the event's. `evicted`:
+ * what the writer may have let go, if the frame tells.
+ */
 export function readEvent(
   input: CborReader,
   seq: number,
@@ -84,6 +93,7 @@ export function readEvent(
   previousStamp: number,
   baseMs: number,
   limits: ValueLimits,
+  evicted: VersionVector | null,
 ): ReplicatedEvent {
   const kind = input.uint();
   if (kind > ALL) throw malformed("an unknown kind of event");
@@ -98,7 +108,8 @@ export function readEvent(
     const clear = { prefix, vector: readDots(input, origins, seq) };
     return { origin, seq, stamp, key: "", ...NO_PARTS, clear };
   }
-  if (kind >= SWEEP) throw malformed("an impossible combination in an event");
+  if ((kind & KEYLESS) !== 0) throw malformed("an impossible combination in an event");
+  if ((kind & EVICTED) !== 0 && evicted === null) throw malformed("a vector that the frame does not tell");
   const key = input.text(limits.maxKeyBytes);
   const removesUpTo = (kind & REMOVES_UP_TO) === 0 ? null : readDots(input, origins, seq);
   const removes = (kind & REMOVES) === 0 ? null : readDots(input, origins, seq);
@@ -108,9 +119,23 @@ export function readEvent(
     const segment = seq - input.uint();
     if (segment < 1) throw malformed("a counter segment that was never opened");
     increment = { segment, before: input.integer(), total: input.integer() };
+    if ((kind & ON_VALUE) !== 0) increment = { ...increment, onValue: true };
   }
   const add = (kind & ADD_MASK) === 0 ? null : readEntry(input, kind, origins, seq, stamp, baseMs, limits);
-  return { origin, seq, stamp, key, removesUpTo, removes, resets, add, increment, sweep: null, clear: null };
+  return {
+    origin,
+    seq,
+    stamp,
+    key,
+    removesUpTo,
+    removes,
+    resets,
+    add,
+    increment,
+    evicted: (kind & EVICTED) === 0 ? null : evicted,
+    sweep: null,
+    clear: null,
+  };
 }
 
 const NO_PARTS = {
@@ -119,6 +144,7 @@ const NO_PARTS = {
   resets: null,
   add: null,
   increment: null,
+  evicted: null,
   sweep: null,
   clear: null,
 };
@@ -130,7 +156,8 @@ function kindOf(event: ReplicatedEvent): number {
   if (event.removesUpTo !== null) kind |= REMOVES_UP_TO;
   if (event.removes !== null) kind |= REMOVES;
   if (event.resets !== null) kind |= RESETS;
-  if (event.increment !== null) kind |= INCREMENT;
+  if (event.increment !== null) kind |= event.increment.onValue === true ? INCREMENT | ON_VALUE : INCREMENT;
+  if (event.evicted !== null) kind |= EVICTED;
   return kind;
 }
 

@@ -5,6 +5,7 @@
  */
 import { crc32 } from "node:zlib";
 import type { Origins } from "../causality/origins.ts";
+import { VersionVector } from "../causality/version-vector.ts";
 import type { ReplicatedEvent } from "../crdt/event.ts";
 import { CborReader, CborWriter, malformed } from "./cbor.ts";
 import { baseTime, readEvent, type ValueLimits, writeEvent } from "./event-codec.ts";
@@ -16,6 +17,8 @@ export const FRAME_TYPE = 1;
 
 /** Flags of a frame. */
 export const ACK_REQUESTED = 1;
+/** The header tells what the sender may have let go for room; some event in it refers to that. */
+export const TELLS_EVICTED = 2;
 
 /** Items of the array besides the names. */
 const HEADER_ITEMS = 10;
@@ -44,6 +47,7 @@ export class FrameBuilder {
   #last = 0;
   #baseStamp = 0;
   #previousStamp = 0;
+  #evicted: VersionVector | null = null;
 
   constructor(namespace: string, origins: Origins, self = 0) {
     this.#namespace = namespace;
@@ -79,6 +83,7 @@ export class FrameBuilder {
       this.#previousStamp = event.stamp;
     }
     this.#last = event.seq;
+    this.#evicted ??= event.evicted;
     writeEvent(this.#body, event, this, this.#previousStamp, baseTime(this.#baseStamp));
     this.#previousStamp = event.stamp;
   }
@@ -88,18 +93,27 @@ export class FrameBuilder {
     const empty = this.#first === 0;
     const first = empty ? nextSeq : this.#first;
     const last = empty ? nextSeq - 1 : this.#last;
+    const evicted = [...(this.#evicted?.entries() ?? [])].map(([origin, seq]) => [this.indexOf(origin), seq]);
     const head = this.#head;
     head.clear();
-    head.array(HEADER_ITEMS + this.#names.length);
+    const items = HEADER_ITEMS + this.#names.length;
+    head.array(this.#evicted === null ? items : items + 1 + 2 * evicted.length);
     head.uint(PROTOCOL_VERSION);
     head.text(this.#namespace);
     head.uint(FRAME_TYPE);
-    head.uint(flags);
+    head.uint(this.#evicted === null ? flags : flags | TELLS_EVICTED);
     head.uint(first);
     head.uint(last - first + 1);
     head.uint(this.#baseStamp);
     head.uint(this.#names.length);
     for (const origin of this.#names) head.text(this.#origins.name(origin));
+    if (this.#evicted !== null) {
+      head.uint(evicted.length);
+      for (const [index, seq] of evicted) {
+        head.uint(index!);
+        head.uint(seq!);
+      }
+    }
     head.bytes(this.#body.view());
     const bytes = seal(head);
     this.#reset();
@@ -113,6 +127,7 @@ export class FrameBuilder {
     this.#names.push(this.#self);
     this.#indexes.set(this.#self, 0);
     this.#first = 0;
+    this.#evicted = null;
   }
 }
 
@@ -124,6 +139,8 @@ export interface FrameHeader {
   readonly last: number;
   readonly baseStamp: number;
   readonly names: readonly string[];
+  /** What the sender may have let go, as flat pairs of index into `names` and seq. */
+  readonly evicted: readonly number[] | null;
   readonly body: Uint8Array;
 }
 
@@ -140,12 +157,24 @@ export function readFrameHeader(bytes: Uint8Array, namespace: string): FrameHead
   const baseStamp = input.uint();
   const names: string[] = [];
   for (let left = input.count(); left > 0; left--) names.push(input.text(MAX_INCARNATION_BYTES));
-  if (items !== HEADER_ITEMS + names.length || names.length === 0)
+  const evicted = (flags & TELLS_EVICTED) === 0 ? null : readRows(input, names.length);
+  const evictedItems = evicted === null ? 0 : 1 + evicted.length;
+  if (items !== HEADER_ITEMS + names.length + evictedItems || names.length === 0)
     throw malformed("a frame of the wrong length");
   const body = input.bytes(bytes.length);
   if (first < 1 || count > body.length || !Number.isSafeInteger(first + count))
     throw malformed("an impossible count");
-  return { origin: names[0]!, flags, first, last: first + count - 1, baseStamp, names, body };
+  return { origin: names[0]!, flags, first, last: first + count - 1, baseStamp, names, evicted, body };
+}
+
+function readRows(input: CborReader, names: number): number[] {
+  const rows: number[] = [];
+  for (let left = input.count(); left > 0; left--) {
+    const index = input.uint();
+    if (index >= names) throw malformed("an origin that the message does not name");
+    rows.push(index, input.uint());
+  }
+  return rows;
 }
 
 /** Reads all events of a frame. Throws `MALFORMED_MESSAGE`; nothing must be applied before it returns. */
@@ -157,15 +186,22 @@ export function readFrameEvents(
   const input = new CborReader(header.body);
   const indexes = header.names.map((name) => origins.intern(name));
   const baseMs = baseTime(header.baseStamp);
+  const evicted = header.evicted === null ? null : vectorOf(header.evicted, indexes);
   const events: ReplicatedEvent[] = [];
   let stamp = header.baseStamp;
   for (let seq = header.first; seq <= header.last; seq++) {
-    const event = readEvent(input, seq, indexes, stamp, baseMs, limits);
+    const event = readEvent(input, seq, indexes, stamp, baseMs, limits, evicted);
     stamp = event.stamp;
     events.push(event);
   }
   if (input.remaining > 0) throw malformed("bytes after the last event");
   return events;
+}
+
+function vectorOf(rows: readonly number[], indexes: readonly number[]): VersionVector {
+  const vector = new VersionVector();
+  for (let i = 0; i < rows.length; i += 2) vector.raise(indexes[rows[i]!]!, rows[i + 1]!);
+  return vector;
 }
 
 /** Appends the checksum and copies the message out. */

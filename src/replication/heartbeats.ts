@@ -47,7 +47,7 @@ export class Heartbeats {
     if (complete) for (const [origin, seq] of vector.entries()) rows.push([node.origins.name(origin), seq]);
     else for (const origin of node.changedRows) rows.push([node.origins.name(origin), vector.get(origin)]);
     node.changedRows.clear();
-    const { digest, keys } = node.replica.summary();
+    const { digest, keys, partial } = node.replica.summary();
     node.send("hb", node.self, {
       type: "heartbeat",
       incarnation: node.self.incarnation,
@@ -59,6 +59,7 @@ export class Heartbeats {
       vectorHash: vector.hash(node.origins),
       digest,
       keys,
+      partial,
       complete,
       rows,
     });
@@ -162,10 +163,13 @@ export class Heartbeats {
     }
     peer.levelAt = now;
     peer.unexplained = 0;
+    const own = node.replica.summary();
     if (
       node.state !== "ready" ||
       heartbeat.state !== "ready" ||
-      node.replica.summary().digest === heartbeat.digest
+      own.partial ||
+      heartbeat.partial ||
+      own.digest === heartbeat.digest
     ) {
       peer.differing = 0;
       return;

@@ -17,6 +17,14 @@ export interface ImageBucket {
   readonly entries: readonly { readonly key: string; readonly entry: Entry }[];
   readonly seen: readonly number[] | null;
   readonly cells: readonly { readonly key: string; readonly cell: CounterCell }[];
+  readonly masked: readonly string[];
+  readonly mixed: readonly string[];
+}
+
+/** What the giver had let go for room; the store's `EvictedThere` fits. */
+export interface ImageEvicted {
+  readonly vector: VersionVector;
+  readonly keys: Uint8Array;
 }
 
 export interface ImageChunk {
@@ -26,6 +34,8 @@ export interface ImageChunk {
   readonly vector: VersionVector;
   readonly buckets: readonly ImageBucket[];
   readonly pending: readonly PendingItem[];
+  /** With the last chunk, if the giver lacks anything. */
+  readonly evicted: ImageEvicted | null;
 }
 
 /** What identifies a chunk, readable without its contents. */
@@ -56,6 +66,11 @@ export function encodeChunk(chunk: ImageChunk, namespace: string, origins: Origi
   for (const bucket of chunk.buckets) writeBucket(body, bucket, dictionary);
   body.uint(chunk.pending.length);
   for (const item of chunk.pending) writePending(body, item, dictionary);
+  if (chunk.evicted === null) body.null();
+  else {
+    writeVector(body, chunk.evicted.vector, dictionary);
+    body.bytes(chunk.evicted.keys);
+  }
   const head = new CborWriter(1024 + body.length);
   head.array(9 + names.length);
   head.uint(PROTOCOL_VERSION);
@@ -96,8 +111,16 @@ export function readChunk(header: ChunkHeader, origins: Origins, limits: ValueLi
   for (let left = input.count(); left > 0; left--) buckets.push(readBucket(input, indexes, limits));
   const pending: PendingItem[] = [];
   for (let left = input.count(); left > 0; left--) pending.push(readPending(input, indexes, limits));
+  const evicted = input.isNull() ? null : readEvicted(input, indexes);
   if (input.remaining > 0) throw malformed("bytes after the last item");
-  return { session: header.session, index: header.index, last: header.last, vector, buckets, pending };
+  const { session, index, last } = header;
+  return { session, index, last, vector, buckets, pending, evicted };
+}
+
+function readEvicted(input: CborReader, indexes: readonly number[]): ImageEvicted {
+  const vector = readVector(input, indexes);
+  // A copy: the message it came in is not to be kept for it.
+  return { vector, keys: new Uint8Array(input.bytes(input.remaining)) };
 }
 
 interface Dictionary {
@@ -147,6 +170,19 @@ function writeBucket(out: CborWriter, bucket: ImageBucket, dictionary: Dictionar
     if (cell.resetBy === null) out.null();
     else writeImageDot(out, cell.resetBy.origin, cell.resetBy.seq, dictionary);
   }
+  writeKeys(out, bucket.masked);
+  writeKeys(out, bucket.mixed);
+}
+
+function writeKeys(out: CborWriter, keys: readonly string[]): void {
+  out.uint(keys.length);
+  for (const key of keys) out.text(key);
+}
+
+function readKeys(input: CborReader, limits: ValueLimits): string[] {
+  const keys: string[] = [];
+  for (let left = input.count(); left > 0; left--) keys.push(input.text(limits.maxKeyBytes));
+  return keys;
 }
 
 function readBucket(input: CborReader, indexes: readonly number[], limits: ValueLimits): ImageBucket {
@@ -167,7 +203,8 @@ function readBucket(input: CborReader, indexes: readonly number[], limits: Value
   }
   const cells: { key: string; cell: CounterCell }[] = [];
   for (let left = input.count(); left > 0; left--) cells.push(readCell(input, indexes, limits));
-  return { bucket, entries, seen, cells };
+  const masked = readKeys(input, limits);
+  return { bucket, entries, seen, cells, masked, mixed: readKeys(input, limits) };
 }
 
 function readCell(

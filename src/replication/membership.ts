@@ -24,6 +24,10 @@ export interface Peer {
   vectorHash: string;
   digest: string;
   keys: number;
+  /** Whether it has let go of entries for room. */
+  partial: boolean;
+  /** What it had reported when we last had all of that: what it writes from now on, it wrote after that. */
+  settled: VersionVector;
   /** Newest clock differences, its minus ours, milliseconds. Delay only ever makes them smaller. */
   readonly offsets: number[];
   /** Whether its clock was far from ours when it was last told. */
@@ -93,6 +97,7 @@ export class Membership {
     peer.vectorHash = heartbeat.vectorHash;
     peer.digest = heartbeat.digest;
     peer.keys = heartbeat.keys;
+    peer.partial = heartbeat.partial;
     peer.offsets.push(heartbeat.wallMs - wallMs);
     if (peer.offsets.length > OFFSET_SAMPLES) peer.offsets.shift();
     return peer;
@@ -180,6 +185,8 @@ function newPeer(heartbeat: Heartbeat, origin: number, now: number): Peer {
     vectorHash: "",
     digest: "",
     keys: 0,
+    partial: false,
+    settled: new VersionVector(),
     offsets: [],
     clockFar: false,
     unexplained: 0,

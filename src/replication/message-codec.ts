@@ -82,6 +82,7 @@ function fieldsOf(message: Message): unknown[] {
         message.vectorHash,
         message.digest,
         message.keys,
+        message.partial,
         message.complete,
         message.rows,
       ];
@@ -123,6 +124,7 @@ function readFields(type: number, fields: Fields): Message {
         vectorHash: fields.text(),
         digest: fields.text(),
         keys: fields.uint(),
+        partial: fields.boolean(),
         complete: fields.boolean(),
         rows: fields.rows(),
       };

@@ -18,6 +18,8 @@ export interface Heartbeat {
   readonly vectorHash: string;
   readonly digest: string;
   readonly keys: number;
+  /** Whether the sender has let go of entries for room: its digest is not that of its vector. */
+  readonly partial: boolean;
   /** Rows that changed since the last heartbeat; with `complete`, all of them. */
   readonly complete: boolean;
   readonly rows: readonly Row[];

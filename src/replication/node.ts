@@ -21,7 +21,8 @@ export interface Replica {
   readonly vector: VersionVector;
   /** Applies the next event of its origin. */
   apply(event: ReplicatedEvent): void;
-  summary(): { readonly digest: string; readonly keys: number };
+  /** `partial`: something was let go for room, so that the digest is no longer that of the vector. */
+  summary(): { readonly digest: string; readonly keys: number; readonly partial: boolean };
   /** 4,096 bucket digests, `undefined` without data. */
   bucketDigests(): Int32Array | undefined;
   openImage(seen: VersionVector, digests: Int32Array | undefined): ImageSource;

@@ -3,6 +3,7 @@
  * (`publisher`, `receiver`, `responder`, `heartbeats`, `join`, `catch-up`), and PROTOCOL.md is the wire.
  */
 import type { Origins } from "../causality/origins.ts";
+import type { VersionVector } from "../causality/version-vector.ts";
 import type { ReplicatedEvent } from "../crdt/event.ts";
 import { TidemarkError } from "../errors.ts";
 import { EventLog } from "../log/event-log.ts";
@@ -30,6 +31,7 @@ import { Receiver } from "./receiver.ts";
 import { type Need, Needs } from "./recovery.ts";
 import type { ReplicationEvent, Told } from "./replication-event.ts";
 import { Responder } from "./responder.ts";
+import { settledVector } from "./settlement.ts";
 import { slowestReceiver } from "./slowest.ts";
 import { Donor } from "./state-sync.ts";
 import { Waits } from "./waits.ts";
@@ -125,6 +127,7 @@ export class Replicator {
           vector: source.vector,
           buckets,
           pending: source.done ? source.pending : [],
+          evicted: source.done ? source.evicted : null,
         },
         settings.namespace,
         origins,
@@ -198,9 +201,23 @@ export class Replicator {
     return this.node.membership.live(this.node.world.monotonic(), liveTimeout(this.node.heartbeatMs()));
   }
 
+  /**
+   * What is settled now (`settlement.ts`). The open frame is sent first: what an event says of what was let go
+   * must not go beyond what was settled when it was written.
+   */
+  settled(): VersionVector {
+    this.node.publisher.release();
+    return settledVector(this.node);
+  }
+
+  /** Whether a host writes only what others must remove for it: it is live, and has let entries go. */
+  isPartial(origin: number): boolean {
+    return this.node.membership.get(this.node.origins.name(origin))?.partial === true;
+  }
+
   /** Our place among the live ready hosts for the duties of a dead one; 0 is first. */
   rankFor(origin: number): number {
-    const hosts = this.livePeers().filter((peer) => peer.state === "ready");
+    const hosts = this.livePeers().filter((peer) => peer.state === "ready" && !peer.partial);
     const names = hosts.map((peer) => peer.incarnation);
     return rendezvousRank(this.node.origins.name(origin), this.node.self.incarnation, names);
   }

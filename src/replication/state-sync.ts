@@ -6,7 +6,7 @@
 import type { VersionVector } from "../causality/version-vector.ts";
 import { BUCKETS } from "../crdt/digest.ts";
 import type { PendingItem } from "../crdt/pending-removals.ts";
-import type { ChunkHeader, ImageBucket } from "./image-codec.ts";
+import type { ChunkHeader, ImageBucket, ImageEvicted } from "./image-codec.ts";
 
 /** Every chunk but the last holds a bucket, so that there cannot be more. */
 const MAX_CHUNKS = BUCKETS + 1;
@@ -23,6 +23,7 @@ export const MAX_SESSIONS = 2;
 export interface ImageSource {
   readonly vector: VersionVector;
   readonly pending: readonly PendingItem[];
+  readonly evicted: ImageEvicted | null;
   readonly done: boolean;
   take(maxBytes: number): ImageBucket[];
   end(): void;

@@ -156,7 +156,7 @@ export class CounterTable {
 
   #changing(target: Target, origin: number, segment: number, cell: CounterCell | undefined): void {
     for (const session of this.#store.sessions) {
-      session.cellChanging(target.key, target.keyHash, origin, segment, cell);
+      session.cellChanging(target.key, target.keyHash, origin, segment, cell, target.state.masked);
     }
   }
 

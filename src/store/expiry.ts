@@ -11,6 +11,7 @@
 import type { DeadlineEntry } from "../crdt/entry.ts";
 import type { CounterReset, EventBody } from "../crdt/event.ts";
 import type { KeyState } from "../crdt/key-state.ts";
+import { mayLetGo } from "./bounds.ts";
 import { changeBetween, type Sight, sightOf } from "./changes.ts";
 import type { Shard } from "./shard.ts";
 import type { Store } from "./store.ts";
@@ -58,6 +59,8 @@ export class Expiry {
     const budget = Math.min(total, Math.max(MIN_VISITED, Math.ceil(total / STEPS_PER_ROUND)));
     const swept = new Map<number, Candidate[]>();
     const named: EventBody[] = [];
+    // What it has let go it cannot except from a sweep: a partial host lets expired values go for itself alone.
+    const partial = store.evicted?.partial === true;
     let visited = 0;
     let told = 0;
     while (visited < budget && told < MAX_TOLD && named.length < MAX_NAMED) {
@@ -69,6 +72,10 @@ export class Expiry {
       if (key === undefined) continue;
       told += tellExpiredKey(store, shard, slot, now) ? 1 : 0;
       if (deadline > horizon) continue;
+      if (partial && hasExpiredWhole(shard, slot, horizon)) {
+        if (mayLetGo(store.evicted, shard, slot) === "now") store.release(shard, slot, "evict");
+        continue;
+      }
       if (!shard.isState(slot)) {
         gather(swept, mayRemove, shard.originAt(slot), { key, seq: shard.seqAt(slot), deadline });
         continue;
@@ -76,6 +83,7 @@ export class Expiry {
       const body = removalsOfState(shard.stateAt(slot), key, horizon, mayRemove, swept);
       if (body !== undefined) named.push(body);
     }
+    if (partial) return named;
     return [...this.#sweeps(swept, visited / Math.max(1, total), now), ...named];
   }
 
@@ -163,6 +171,13 @@ export function tellExpiredKey(store: Store, shard: Shard, slot: number, now: nu
   const change = changeBetween(before, sightOf(store.view(key), true), key, 0, 0, "expire");
   if (change !== undefined) store.listener.changed(change);
   return true;
+}
+
+/** Whether a slot holds nothing but values, all of them past their deadlines. */
+function hasExpiredWhole(shard: Shard, slot: number, horizon: number): boolean {
+  if (!shard.isState(slot)) return shard.deadlineAt(slot) <= horizon;
+  const state = shard.stateAt(slot);
+  return state.evictable && state.values.every((entry) => state.deadlineOf(entry) <= horizon);
 }
 
 function gather(

@@ -21,13 +21,29 @@ export interface BucketImage {
   /** Dots of live entries that it had seen, flat; `null`: exactly those it held when it asked. */
   readonly seen: readonly number[] | null;
   readonly cells: readonly { readonly key: string; readonly cell: CounterCell }[];
+  /** Keys of which the giver may hold a part only. */
+  readonly masked: readonly string[];
+  /** Keys with entries or segments above, and live entries too that the asking host had seen. */
+  readonly mixed: readonly string[];
 }
+
+/** What the giver had let go at the instant of the image: absent there is not the same as removed. */
+export interface EvictedThere {
+  readonly vector: VersionVector;
+  /** Its filter of keys. */
+  readonly keys: Uint8Array;
+}
+
+/** What a bucket says of one key. */
+const BROUGHT = 1;
+const SEEN = 2;
 
 export class ImageSession {
   /** The vector that the image is of. */
   readonly vector: VersionVector;
   /** Removals waiting at that instant. */
   readonly pending: readonly PendingItem[];
+  readonly evicted: EvictedThere | null;
   readonly #store: Store;
   readonly #seen: VersionVector;
   readonly #digests: Int32Array | undefined;
@@ -36,6 +52,8 @@ export class ImageSession {
   readonly #limbo = new Map<number, { key: string; entry: Entry }[]>();
   /** Segments changed since as they were, by bucket and segment; `null`: there was none. */
   readonly #preimages = new Map<number, Map<string, { key: string; cell: CounterCell | null }>>();
+  /** Keys masked while something of them was set aside, by bucket. */
+  readonly #masked = new Map<number, Set<string>>();
   #plan: { shard: Shard; slots: Uint32Array; starts: Uint32Array } | undefined;
 
   /** `seen`: the asking host's vector; `digests`: its bucket digests at that moment, if it has data. */
@@ -43,6 +61,8 @@ export class ImageSession {
     this.#store = store;
     this.vector = store.vector.copy();
     this.pending = [...store.pending.removals()];
+    const keys = store.evicted?.keys;
+    this.evicted = keys === undefined ? null : { vector: store.evicted!.vector.copy(), keys: keys.slice() };
     this.#seen = seen;
     this.#digests = digests;
     store.sessions.add(this);
@@ -60,6 +80,7 @@ export class ImageSession {
       const image = this.#takeBucket(this.#next);
       this.#limbo.delete(this.#next);
       this.#preimages.delete(this.#next);
+      this.#masked.delete(this.#next);
       this.#next++;
       if (image === undefined) continue;
       images.push(image);
@@ -74,13 +95,15 @@ export class ImageSession {
     this.#store.sessions.delete(this);
     this.#limbo.clear();
     this.#preimages.clear();
+    this.#masked.clear();
     this.#plan = undefined;
   }
 
-  /** An entry is about to be gone. */
-  entryRemoved(key: string, keyHash: number, entry: Entry): void {
+  /** An entry is about to be gone, of a key that is masked or not. */
+  entryRemoved(key: string, keyHash: number, entry: Entry, masked: boolean): void {
     const bucket = bucketOf(keyHash);
     if (bucket < this.#next || !this.vector.covers(entry.origin, entry.seq)) return;
+    if (masked) this.#mask(bucket, key);
     const limbo = this.#limbo.get(bucket);
     if (limbo === undefined) this.#limbo.set(bucket, [{ key, entry }]);
     else limbo.push({ key, entry });
@@ -93,9 +116,11 @@ export class ImageSession {
     origin: number,
     segment: number,
     cell: CounterCell | undefined,
+    masked: boolean,
   ): void {
     const bucket = bucketOf(keyHash);
     if (bucket < this.#next) return;
+    if (masked && cell !== undefined) this.#mask(bucket, key);
     let preimages = this.#preimages.get(bucket);
     if (preimages === undefined) {
       preimages = new Map();
@@ -105,37 +130,56 @@ export class ImageSession {
     if (!preimages.has(id)) preimages.set(id, { key, cell: cell === undefined ? null : { ...cell } });
   }
 
+  #mask(bucket: number, key: string): void {
+    const masked = this.#masked.get(bucket);
+    if (masked === undefined) this.#masked.set(bucket, new Set([key]));
+    else masked.add(key);
+  }
+
   #takeBucket(bucket: number): BucketImage | undefined {
     const entries: { key: string; entry: Entry }[] = [];
     const seen: number[] = [];
     const cells: { key: string; cell: CounterCell }[] = [];
+    const masked = this.#masked.get(bucket) ?? new Set<string>();
+    const parts = new Map<string, number>();
     let digest = 0;
     const visit = (key: string, entry: Entry): void => {
       if (!this.vector.covers(entry.origin, entry.seq)) return;
       if (!this.#seen.covers(entry.origin, entry.seq)) {
         entries.push({ key, entry });
+        parts.set(key, BROUGHT | (parts.get(key) ?? 0));
         return;
       }
       seen.push(entry.origin, entry.seq);
+      parts.set(key, SEEN | (parts.get(key) ?? 0));
       const originHash = this.#store.origins.hash(entry.origin);
       digest ^= dotHash(hashKey(key), originHash, entry.seq, hashContent(entry), LOW_SALT);
     };
     const preimages = this.#preimages.get(bucket);
-    this.#visitBucket(bucket, visit, (key, cell) => {
-      if (!preimages?.has(segmentId(key, cell.origin, cell.segment))) cells.push({ key, cell: { ...cell } });
-    });
+    this.#visitBucket(
+      bucket,
+      visit,
+      (key, cell) => {
+        if (!preimages?.has(segmentId(key, cell.origin, cell.segment)))
+          cells.push({ key, cell: { ...cell } });
+      },
+      masked,
+    );
     for (const { key, entry } of this.#limbo.get(bucket) ?? []) visit(key, entry);
     for (const { key, cell } of preimages?.values() ?? []) if (cell !== null) cells.push({ key, cell });
+    for (const { key } of cells) parts.set(key, BROUGHT | (parts.get(key) ?? 0));
     const theirs = this.#digests?.[bucket] ?? 0;
     const same = (digest | 0) === theirs;
-    if (same && entries.length === 0 && cells.length === 0) return undefined;
-    return { bucket, entries, seen: same ? null : seen, cells };
+    if (same && entries.length === 0 && cells.length === 0 && masked.size === 0) return undefined;
+    const mixed = Array.from(parts).flatMap(([key, of]) => (of === (BROUGHT | SEEN) ? [key] : []));
+    return { bucket, entries, seen: same ? null : seen, cells, masked: [...masked], mixed };
   }
 
   #visitBucket(
     bucket: number,
     visitEntry: (key: string, entry: Entry) => void,
     visitCell: (key: string, cell: CounterCell) => void,
+    masked: Set<string>,
   ): void {
     const shard = this.#store.shards.ofBucket(bucket);
     if (this.#plan?.shard !== shard) this.#plan = { shard, ...shard.slotsByBucket() };
@@ -148,6 +192,7 @@ export class ImageSession {
       if (shard.isState(slot)) {
         for (const entry of shard.stateAt(slot).entries()) visitEntry(key, entry);
         for (const cell of shard.stateAt(slot).cells) visitCell(key, cell);
+        if (shard.stateAt(slot).masked) masked.add(key);
       } else visitEntry(key, plainEntry(shard, slot));
     }
   }

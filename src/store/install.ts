@@ -4,12 +4,14 @@
  * for then it was removed there; no tombstone is needed to know that.
  */
 import type { VersionVector } from "../causality/version-vector.ts";
-import type { CounterCell } from "../crdt/counter-cell.ts";
+import { type CounterCell, isLive } from "../crdt/counter-cell.ts";
 import { BUCKETS } from "../crdt/digest.ts";
 import type { Entry } from "../crdt/entry.ts";
+import type { KeyState } from "../crdt/key-state.ts";
 import type { PendingItem } from "../crdt/pending-removals.ts";
-import type { BucketImage } from "./image.ts";
-import { removeCleared, removeSwept } from "./removal.ts";
+import { isExact } from "./evicted.ts";
+import type { BucketImage, EvictedThere } from "./image.ts";
+import { removeCleared, removeDot, removeSwept, removeUpTo } from "./removal.ts";
 import type { Store, Target } from "./store.ts";
 
 export interface Image {
@@ -19,6 +21,31 @@ export interface Image {
   readonly seen: VersionVector;
   readonly buckets: Iterable<BucketImage>;
   readonly pending: readonly PendingItem[];
+  /** What the giver had let go for room, if anything. */
+  readonly evicted: EvictedThere | null;
+}
+
+/** What is the same for all keys of an installation. */
+interface Installation {
+  readonly store: Store;
+  readonly image: Image;
+  /** Both vectors, ours and the giver's. */
+  readonly merged: VersionVector;
+  /** Whether the giver had let go of something that we have never had. */
+  readonly hidesNews: boolean;
+  /** Whether the giver had applied all that was let go here. */
+  readonly knowsOurs: boolean;
+}
+
+/** What the image says of one key. */
+interface KeyImage {
+  readonly key: string;
+  readonly entries: readonly Entry[];
+  readonly cells: readonly CounterCell[];
+  /** Whether the giver holds an entry of ours. */
+  readonly holds: (entry: Entry) => boolean;
+  readonly masked: boolean;
+  readonly mixed: boolean;
 }
 
 /** Installs a whole image in one turn. Returns how many events our vector gained. */
@@ -26,16 +53,23 @@ export function installImage(store: Store, image: Image): number {
   const before = store.vector.total();
   const merged = store.vector.copy();
   merged.merge(image.vector);
+  const installation: Installation = {
+    store,
+    image,
+    merged,
+    hidesNews: image.evicted !== null && !store.vector.includes(image.evicted.vector),
+    knowsOurs: store.evicted === undefined || image.vector.includes(store.evicted.vector),
+  };
   const own = keysByBucket(store);
   for (const bucket of image.buckets) {
-    installBucket(store, image, merged, bucket, own[bucket.bucket] ?? []);
+    installBucket(installation, bucket, own[bucket.bucket] ?? []);
     own[bucket.bucket] = undefined;
   }
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
     const keys = own[bucket];
-    if (keys !== undefined)
-      installBucket(store, image, merged, { bucket, entries: [], seen: null, cells: [] }, keys);
+    if (keys !== undefined) installBucket(installation, { bucket, ...NOTHING_NEW }, keys);
   }
+  adoptEvicted(installation);
   for (const item of image.pending) applyPending(store, item, merged);
   for (const [origin, seq] of merged.entries()) {
     if (seq === store.vector.get(origin)) continue;
@@ -45,50 +79,91 @@ export function installImage(store: Store, image: Image): number {
   return store.vector.total() - before;
 }
 
-function installBucket(
-  store: Store,
-  image: Image,
-  merged: VersionVector,
-  bucket: BucketImage,
-  ownKeys: readonly string[],
-): void {
+/** A bucket of which the giver holds exactly what we had when we asked. */
+const NOTHING_NEW = { entries: [], seen: null, cells: [], masked: [], mixed: [] };
+
+function installBucket(installation: Installation, bucket: BucketImage, ownKeys: readonly string[]): void {
+  const { image } = installation;
   const live = bucket.seen === null ? undefined : dotSet(bucket.seen);
   const brought = dotSet(bucket.entries.flatMap(({ entry }) => [entry.origin, entry.seq]));
   const entriesOf = groupByKey(bucket.entries);
   const cellsOf = groupByKey(bucket.cells);
-  const isGone = (entry: Entry): boolean => {
-    const { origin, seq } = entry;
-    if (!image.vector.covers(origin, seq) || brought.has(dotId(origin, seq))) return false;
-    return live === undefined ? !image.seen.covers(origin, seq) : !live.has(dotId(origin, seq));
+  const masked = new Set(bucket.masked);
+  const mixed = new Set(bucket.mixed);
+  const holds = ({ origin, seq }: Entry): boolean => {
+    const id = dotId(origin, seq);
+    return brought.has(id) || (live === undefined ? image.seen.covers(origin, seq) : live.has(id));
   };
   for (const key of new Set([...ownKeys, ...entriesOf.keys(), ...cellsOf.keys()])) {
-    const entries = entriesOf.get(key)?.map(({ entry }) => entry) ?? [];
-    const cells = cellsOf.get(key)?.map(({ cell }) => cell) ?? [];
-    installKey(store, image, merged, key, isGone, entries, cells);
+    installKey(installation, {
+      key,
+      entries: entriesOf.get(key)?.map(({ entry }) => entry) ?? [],
+      cells: cellsOf.get(key)?.map(({ cell }) => cell) ?? [],
+      holds,
+      masked: masked.has(key),
+      mixed: mixed.has(key),
+    });
   }
 }
 
-function installKey(
-  store: Store,
-  image: Image,
-  merged: VersionVector,
-  key: string,
-  isGone: (entry: Entry) => boolean,
-  entries: readonly Entry[],
-  cells: readonly CounterCell[],
-): void {
+function installKey(installation: Installation, there: KeyImage): void {
+  const { store, image, merged, hidesNews } = installation;
+  const { key, entries, cells, holds } = there;
   const state = store.state(key);
-  const gone = state === undefined ? [] : [...state.entries()].filter(isGone);
+  const gone = [...(state?.entries() ?? [])].filter(
+    (entry) => image.vector.covers(entry.origin, entry.seq) && !holds(entry),
+  );
   const hasCells = cells.length > 0 || (state !== undefined && state.cells.length > 0);
-  if (gone.length === 0 && entries.length === 0 && !hasCells) return;
+  const isWhole = isWholeThere(image, there, state);
+  if (gone.length === 0 && entries.length === 0 && !hasCells && (isWhole || !hidesNews)) return;
   store.change(key, (target) => {
+    const exact = isExact(store, target);
+    let unproven = 0;
     for (const { origin, seq } of gone) {
       const entry = target.state.remove(origin, seq);
-      if (entry !== undefined) store.removed(target, entry);
+      if (entry === undefined) continue;
+      store.removed(target, entry);
+      if (isWhole || !image.evicted!.vector.covers(origin, seq) || !isEvictable(entry)) continue;
+      // Removed there, or only let go? Shown nowhere is right in both cases.
+      store.evicted?.note(target.keyHash, origin, seq);
+      unproven++;
     }
     for (const entry of valuesFirst(entries)) bring(store, merged, target, entry);
     if (hasCells) store.counters.join(target, cells, image.vector);
+    if (exact) target.state.masked = !isWhole && (unproven > 0 || hidesNews);
+    else if (target.state.hasContent) target.state.masked = !isWhole || !replaces(installation, there);
   });
+}
+
+/** Whether the giver holds all that its events leave of a key, so that what it lacks was removed there. */
+function isWholeThere(image: Image, there: KeyImage, state: KeyState | undefined): boolean {
+  if (image.evicted === null) return true;
+  if (there.masked) return false;
+  if (there.entries.some(isContent) || there.cells.some(isLive)) return true;
+  for (const entry of state?.entries() ?? []) if (isContent(entry) && there.holds(entry)) return true;
+  return false;
+}
+
+/** Whether nothing of what was let go here can be among what the giver holds of a key, which is whole. */
+function replaces(installation: Installation, there: KeyImage): boolean {
+  return installation.knowsOurs && !there.mixed && there.entries.length + there.cells.length > 0;
+}
+
+/** From now on what the giver had let go, and we have never had, is missing here too. */
+function adoptEvicted({ store, image, hidesNews }: Installation): void {
+  if (!hidesNews) return;
+  const { vector, keys } = image.evicted!;
+  for (const [origin, seq] of vector.entries()) {
+    if (seq > store.vector.get(origin)) store.evicted?.adopt(origin, seq, keys);
+  }
+}
+
+function isContent(entry: Entry): boolean {
+  return entry.kind !== "deadline";
+}
+
+function isEvictable(entry: Entry): boolean {
+  return entry.kind === "value" || (entry.kind === "deadline" && entry.targetSeq > 0);
 }
 
 function bring(store: Store, merged: VersionVector, target: Target, entry: Entry): void {
@@ -114,10 +189,10 @@ function valuesFirst(entries: readonly Entry[]): Entry[] {
 function applyPending(store: Store, item: PendingItem, merged: VersionVector): void {
   switch (item.kind) {
     case "upTo":
-      store.change(item.key, (target) => store.removeUpTo(target, item.origin, item.until));
+      store.change(item.key, (target) => removeUpTo(store, target, item.origin, item.until));
       return;
     case "dot":
-      store.change(item.key, (target) => store.removeDot(target, item.origin, item.until));
+      store.change(item.key, (target) => removeDot(store, target, item.origin, item.until));
       return;
     case "sweep":
       removeSwept(store, item.sweep);

@@ -1,12 +1,13 @@
 /**
- * Events that remove on many keys at once: a sweep of what expired, a clear. Plain values go straight from
- * their slots; everything else goes entry by entry.
+ * Removal: of one key what an event names, and on many keys at once what a sweep or a clear names. Of those,
+ * plain values go straight from their slots; everything else goes entry by entry.
  */
+import type { VersionVector } from "../causality/version-vector.ts";
 import type { Entry } from "../crdt/entry.ts";
 import type { Clear, Sweep } from "../crdt/event.ts";
 import { clearNames, sweepNames } from "../crdt/pending-removals.ts";
 import { plainEntry } from "./shard.ts";
-import type { Store } from "./store.ts";
+import type { Store, Target } from "./store.ts";
 
 export function applySweep(store: Store, sweep: Sweep, origin: number, stamp: number): void {
   removeSwept(store, sweep, origin, stamp);
@@ -20,12 +21,40 @@ export function applyClear(store: Store, clear: Clear, origin: number, stamp: nu
   store.pending.addClear(clear, store.vector);
 }
 
+/** Removes everything of `origin` up to `upTo` from a state; what is still to come is remembered. */
+export function removeUpTo(store: Store, target: Target, origin: number, upTo: number): void {
+  for (const entry of target.state.removeUpTo(origin, upTo)) store.removed(target, entry);
+  if (upTo > store.vector.get(origin))
+    store.pending.add({ kind: "upTo", key: target.key, origin, until: upTo });
+}
+
+export function removeDot(store: Store, target: Target, origin: number, seq: number): void {
+  const entry = target.state.remove(origin, seq);
+  if (entry !== undefined) store.removed(target, entry);
+  if (seq > store.vector.get(origin)) store.pending.add({ kind: "dot", key: target.key, origin, until: seq });
+}
+
+/**
+ * Removes of one key all that a vector covers: what a writer had let go, and would have named had it been
+ * there. What is still to come is remembered.
+ */
+export function removeCovered(store: Store, target: Target, vector: VersionVector): void {
+  for (const entry of [...target.state.entries()]) {
+    if (!vector.covers(entry.origin, entry.seq)) continue;
+    if (target.state.remove(entry.origin, entry.seq) !== undefined) store.removed(target, entry);
+  }
+  if (store.includes(vector)) return;
+  for (const [origin, until] of vector.entries()) {
+    if (until > store.vector.get(origin)) store.pending.add({ kind: "upTo", key: target.key, origin, until });
+  }
+}
+
 /** Removes what a sweep names of what is here. */
 export function removeSwept(store: Store, sweep: Sweep, origin = 0, stamp = 0): void {
   const except = new Set(sweep.except);
   for (const shard of store.shards.all()) {
     for (const slot of shard.plainWithin(sweep.origin, sweep.upTo, sweep.from, sweep.to)) {
-      if (!except.has(shard.seqAt(slot))) store.releasePlain(shard, slot, origin, stamp);
+      if (!except.has(shard.seqAt(slot))) store.release(shard, slot, "remove", origin, stamp);
     }
   }
   for (const key of store.timedStates.within(sweep.from, sweep.to)) {
@@ -43,7 +72,7 @@ export function removeCleared(store: Store, clear: Clear, origin = 0, stamp = 0)
         removeEntries(store, key, (entry) => clearNames(clear, key, entry.origin, entry.seq), origin, stamp);
       } else {
         const { origin: of, seq } = plainEntry(shard, slot);
-        if (clearNames(clear, key, of, seq)) store.releasePlain(shard, slot, origin, stamp);
+        if (clearNames(clear, key, of, seq)) store.release(shard, slot, "remove", origin, stamp);
       }
     }
   }

@@ -5,21 +5,25 @@
  * when they come back.
  */
 import { hashKey } from "../crdt/digest.ts";
-import type { Eviction } from "./bounds.ts";
+import type { Eviction, MayGo } from "./bounds.ts";
 import type { Shard } from "./shard.ts";
 import type { ShardMap } from "./shard-map.ts";
 
 const SMALL_SHARE = 0.1;
+/** Keys looked at in vain for one that may go, where more may go later; then the search is given up for now. */
+const MAX_LOOKED_AT = 65_536;
 
 export class S3FifoEviction implements Eviction {
   readonly #shards: ShardMap;
+  readonly #mayGo: MayGo;
   readonly #small = new KeyQueue();
   readonly #main = new KeyQueue();
   /** Hashes of keys that left the small queue unused, oldest first. */
   readonly #ghosts = new Set<number>();
 
-  constructor(shards: ShardMap) {
+  constructor(shards: ShardMap, mayGo: MayGo) {
     this.#shards = shards;
+    this.#mayGo = mayGo;
   }
 
   added(key: string): void {
@@ -31,6 +35,7 @@ export class S3FifoEviction implements Eviction {
   victim(): { shard: Shard; slot: number } | undefined {
     // Each step ends with a key gone, moved on, or one use poorer, of which a slot counts at most three.
     let pinned = 0;
+    let waiting = 0;
     for (let steps = 5 * (this.#small.length + this.#main.length); steps > 0; steps--) {
       // Once round the main queue without anything that may go: the small one has to give.
       const mainIsPinned = pinned >= this.#main.length;
@@ -40,7 +45,15 @@ export class S3FifoEviction implements Eviction {
       const shard = this.#shards.of(key);
       const slot = shard.find(key);
       if (slot < 0) continue;
-      if (shard.isState(slot)) {
+      const answer = this.#mayGo(shard, slot);
+      if (answer === "later") {
+        // It keeps its queue: what is new has not had the time to be used again.
+        (fromSmall ? this.#small : this.#main).push(key);
+        if (!fromSmall) pinned++;
+        if (++waiting > Math.min(MAX_LOOKED_AT, this.#small.length + this.#main.length)) return undefined;
+        continue;
+      }
+      if (answer === "never") {
         this.#main.push(key);
         pinned++;
         continue;

@@ -6,9 +6,9 @@
 import type { Origins } from "../causality/origins.ts";
 import { VersionVector } from "../causality/version-vector.ts";
 import { DigestTable, hashContent, hashKey, hashValue, hashValueContent } from "../crdt/digest.ts";
-import type { Entry, Value } from "../crdt/entry.ts";
+import type { Entry } from "../crdt/entry.ts";
 import type { ReplicatedEvent } from "../crdt/event.ts";
-import { KeyState, type View } from "../crdt/key-state.ts";
+import { KeyState } from "../crdt/key-state.ts";
 import { PendingRemovals } from "../crdt/pending-removals.ts";
 import { type BoundSettings, Bounds } from "./bounds.ts";
 import {
@@ -21,10 +21,12 @@ import {
   type StoreChange,
   sightOf,
 } from "./changes.ts";
+import { Contents } from "./contents.ts";
 import { CounterTable } from "./counters.ts";
+import { Evicted, type Fleet, isExact } from "./evicted.ts";
 import { tellExpiredKey } from "./expiry.ts";
 import type { ImageSession } from "./image.ts";
-import { applyClear, applySweep } from "./removal.ts";
+import { applyClear, applySweep, removeCovered, removeDot, removeUpTo } from "./removal.ts";
 import { plainEntry, type Shard } from "./shard.ts";
 import { ShardMap } from "./shard-map.ts";
 import { TimedStates } from "./timed-states.ts";
@@ -48,6 +50,8 @@ export interface StoreOptions {
   readonly listener: StoreListener;
   /** Absent: as much as there is memory. */
   readonly bounds?: BoundSettings | undefined;
+  /** The other hosts; absent on a standalone host. */
+  readonly fleet?: Fleet | undefined;
 }
 
 /** A key while it is being changed. */
@@ -59,97 +63,27 @@ export interface Target {
   readonly delta: EntryDelta | null;
 }
 
-export class Store {
-  readonly origins: Origins;
+export class Store extends Contents {
   readonly vector = new VersionVector();
   readonly pending = new PendingRemovals();
   readonly digests = new DigestTable();
-  readonly shards: ShardMap;
   readonly counters: CounterTable;
   readonly timedStates = new TimedStates();
   /** Snapshots being served: they hear of what is removed before it goes. */
   readonly sessions = new Set<ImageSession>();
-  readonly now: () => number;
   readonly listener: StoreListener;
   readonly bounds: Bounds | undefined;
+  /** What was let go here while others keep it; a standalone host has nobody to tell. */
+  readonly evicted: Evicted | undefined;
+  /** A vector of what a writer let go that ours is known to include, so that it is compared once. */
+  #included: VersionVector | undefined;
 
-  constructor({ origins, now, listener, bounds }: StoreOptions) {
-    this.origins = origins;
-    this.now = now;
+  constructor({ origins, now, listener, bounds, fleet }: StoreOptions) {
+    super(origins, now, bounds);
     this.listener = listener;
-    this.shards = new ShardMap(bounds !== undefined && bounds.maxBytes !== NEVER);
+    if (fleet !== undefined) this.evicted = new Evicted(fleet);
     if (bounds !== undefined) this.bounds = new Bounds(this, bounds);
     this.counters = new CounterTable(this);
-  }
-
-  /** Number of keys, those expired but not yet removed included. */
-  get size(): number {
-    return this.shards.size - this.shards.hollow;
-  }
-
-  /**
-   * What a reader sees of a key: of a plain value the value itself, else a view. No allocation for plain
-   * values, and the clock is only read where there is a deadline.
-   */
-  read(key: string): Value | View | undefined {
-    const keyHash = hashKey(key);
-    const shard = this.shards.of(key, keyHash);
-    const slot = shard.find(key, keyHash);
-    if (slot < 0) return undefined;
-    if (this.bounds !== undefined) shard.touch(slot);
-    const deadline = shard.deadlineAt(slot);
-    if (shard.isState(slot)) return shard.stateAt(slot).view(this.now());
-    if (deadline !== NEVER && deadline <= this.now()) return undefined;
-    return shard.valueAt(slot);
-  }
-
-  /** As `read` of plain text, the hot path; `undefined` also where it is something else. */
-  readText(key: string): string | undefined {
-    const keyHash = hashKey(key);
-    const shard = this.shards.of(key, keyHash);
-    const slot = shard.find(key, keyHash);
-    if (slot < 0 || !shard.isText(slot)) return undefined;
-    const deadline = shard.deadlineAt(slot);
-    if (deadline !== NEVER && deadline <= this.now()) return undefined;
-    if (this.bounds !== undefined) shard.touch(slot);
-    return shard.valueAt(slot) as string;
-  }
-
-  /** As `read`, always as a view. */
-  view(key: string): View | undefined {
-    const keyHash = hashKey(key);
-    const shard = this.shards.of(key, keyHash);
-    const slot = shard.find(key, keyHash);
-    if (slot < 0) return undefined;
-    if (shard.isState(slot)) return shard.stateAt(slot).view(this.now());
-    const deadline = shard.deadlineAt(slot);
-    if (deadline !== Number.POSITIVE_INFINITY && deadline <= this.now()) return undefined;
-    return { type: "string", value: shard.valueAt(slot), deadline };
-  }
-
-  /** All that is stored under a key, hidden and expired entries included; a copy for plain values. */
-  state(key: string): KeyState | undefined {
-    const keyHash = hashKey(key);
-    const shard = this.shards.of(key, keyHash);
-    const slot = shard.find(key, keyHash);
-    return slot < 0 ? undefined : this.#stateAt(shard, slot);
-  }
-
-  /**
-   * The dot that a value written to the key has to name, without building a state: `null` if there is
-   * nothing, `undefined` if what is there is no plain value.
-   */
-  plainDot(key: string): number[] | null | undefined {
-    const keyHash = hashKey(key);
-    const shard = this.shards.of(key, keyHash);
-    const slot = shard.find(key, keyHash);
-    if (slot < 0) return null;
-    return shard.isState(slot) ? undefined : [shard.originAt(slot), shard.seqAt(slot)];
-  }
-
-  /** Whether nothing is stored under a key. */
-  isAbsent(key: string): boolean {
-    return this.shards.of(key).find(key) < 0;
   }
 
   /** Applies the next event of its origin: `event.seq` must be one above the vector's row. */
@@ -191,58 +125,65 @@ export class Store {
     if (entry.kind === "deadline" && entry.targetSeq > 0 && !this.#targetAwaited(target, entry)) return;
     target.state.insert(entry);
     target.delta?.added.push(entry);
-    this.digests.toggleEntry(target.keyHash, this.origins.hash(entry.origin), entry.seq, hashContent(entry));
+    this.#toggle(target.keyHash, entry);
   }
 
   /** Reports an entry that was just taken out of a state; with a value its deadlines go. */
   removed(target: Target, entry: Entry): void {
-    this.digests.toggleEntry(target.keyHash, this.origins.hash(entry.origin), entry.seq, hashContent(entry));
+    this.#toggle(target.keyHash, entry);
     target.delta?.removed.push(entry);
-    for (const session of this.sessions) session.entryRemoved(target.key, target.keyHash, entry);
+    const { masked } = target.state;
+    for (const session of this.sessions) session.entryRemoved(target.key, target.keyHash, entry, masked);
     if (entry.kind !== "value") return;
     for (const mark of target.state.removeDeadlinesOf(entry.origin, entry.seq)) this.removed(target, mark);
   }
 
-  /** Removes everything of `origin` up to `upTo` from a state; what is still to come is remembered. */
-  removeUpTo(target: Target, origin: number, upTo: number): void {
-    for (const entry of target.state.removeUpTo(origin, upTo)) this.removed(target, entry);
-    if (upTo > this.vector.get(origin))
-      this.pending.add({ kind: "upTo", key: target.key, origin, until: upTo });
+  /** Whether ours includes a vector; the one a frame tells is compared once. */
+  includes(vector: VersionVector): boolean {
+    if (vector === this.#included) return true;
+    if (!this.vector.includes(vector)) return false;
+    // That of an own event goes on growing, but never beyond what was applied here.
+    this.#included = vector;
+    return true;
   }
 
-  removeDot(target: Target, origin: number, seq: number): void {
-    const entry = target.state.remove(origin, seq);
-    if (entry !== undefined) this.removed(target, entry);
-    if (seq > this.vector.get(origin)) this.pending.add({ kind: "dot", key: target.key, origin, until: seq });
-  }
-
-  /** Lets a plain value go for room: here alone, and no event. */
-  evictPlain(shard: Shard, slot: number): void {
-    const key = shard.keyAt(slot)!;
-    const watched = this.#watched(key) || this.listener.countingOut();
-    const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
-    this.#togglePlain(shard, slot, shard.keyHashAt(slot));
-    shard.release(slot);
-    if (watched) this.#tell(changeBetween(before, NOTHING_SEEN, key, 0, 0, "evict"));
-  }
-
-  /** Removes a plain value, as an event that names it does. */
-  releasePlain(shard: Shard, slot: number, origin: number, stamp: number): void {
+  /**
+   * A key goes with all it holds: a plain value that an event of `origin` names, or any that may go for room,
+   * here alone and by no event.
+   */
+  release(shard: Shard, slot: number, why: "remove" | "evict", origin = 0, stamp = 0): void {
     const key = shard.keyAt(slot)!;
     const keyHash = shard.keyHashAt(slot);
-    const watched = this.#watched(key);
+    const watched = this.#watched(key) || (why === "evict" && this.listener.countingOut());
     const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
-    for (const session of this.sessions) session.entryRemoved(key, keyHash, plainEntry(shard, slot));
-    this.#togglePlain(shard, slot, keyHash);
+    const evicted = why === "evict" ? this.evicted : undefined;
+    if (shard.isState(slot)) {
+      const state = shard.stateAt(slot);
+      for (const entry of state.entries()) {
+        for (const session of this.sessions) session.entryRemoved(key, keyHash, entry, state.masked);
+        this.#toggle(keyHash, entry);
+        evicted?.note(keyHash, entry.origin, entry.seq);
+      }
+      this.timedStates.update(key, undefined);
+    } else {
+      for (const session of this.sessions) session.entryRemoved(key, keyHash, plainEntry(shard, slot), false);
+      this.#togglePlain(shard, slot, keyHash);
+      evicted?.note(keyHash, shard.originAt(slot), shard.seqAt(slot));
+    }
     shard.release(slot);
-    if (watched) this.#tell(changeBetween(before, NOTHING_SEEN, key, origin, stamp));
+    if (!watched) return;
+    const kind = why === "evict" ? "evict" : undefined;
+    this.#tell(changeBetween(before, NOTHING_SEEN, key, origin, stamp, kind));
   }
 
   /** Marks wait for a target that has not come, live with one that is live, and die with it. */
   #targetAwaited(target: Target, mark: Entry & { kind: "deadline" }): boolean {
     const { targetOrigin, targetSeq } = mark;
     if (this.vector.covers(targetOrigin, targetSeq)) {
-      return target.state.find(targetOrigin, targetSeq)?.kind === "value";
+      if (target.state.find(targetOrigin, targetSeq)?.kind === "value") return true;
+      // The value it is for may have been let go here and stand elsewhere, and so may the mark.
+      if (this.evicted?.mayHold(target.keyHash)) this.evicted.note(target.keyHash, mark.origin, mark.seq);
+      return false;
     }
     this.pending.add({ kind: "mark", key: target.key, origin: targetOrigin, until: targetSeq });
     return true;
@@ -250,10 +191,11 @@ export class Store {
 
   /** The hot path: a plain value written, replaced or deleted, and nothing else concerned. */
   #applyToPlain(event: ReplicatedEvent): boolean {
-    const { key, add, removesUpTo } = event;
+    const { key, add, removesUpTo, evicted } = event;
     if (event.removes !== null || event.resets !== null || event.increment !== null) return false;
     if (add !== null && add.kind !== "value") return false;
     if (this.pending.size > 0) return false;
+    if (evicted !== null && !this.includes(evicted)) return false;
     const keyHash = hashKey(key);
     const shard = this.shards.of(key, keyHash);
     let slot = shard.find(key, keyHash);
@@ -267,11 +209,15 @@ export class Store {
         if (slot >= 0 && shard.originAt(slot) === origin && shard.seqAt(slot) <= upTo) replaces = true;
       }
     }
+    if (evicted !== null && slot >= 0 && evicted.covers(shard.originAt(slot), shard.seqAt(slot)))
+      replaces = true;
     if (!replaces) return false;
+    // On a key without content it may leave standing elsewhere what was let go here.
+    if (slot < 0 && this.evicted?.mayHold(keyHash) && this.evicted.doubts(event.origin)) return false;
     const watched = this.#watched(key);
     const before = watched ? sightOf(this.view(key), true) : NOTHING_SEEN;
     if (slot >= 0) {
-      for (const session of this.sessions) session.entryRemoved(key, keyHash, plainEntry(shard, slot));
+      for (const session of this.sessions) session.entryRemoved(key, keyHash, plainEntry(shard, slot), false);
       this.#togglePlain(shard, slot, keyHash);
     }
     if (add === null) {
@@ -289,6 +235,10 @@ export class Store {
     if (watched)
       this.#tell(changeBetween(before, sightOf(this.view(key), true), key, event.origin, event.stamp));
     return true;
+  }
+
+  #toggle(keyHash: number, entry: Entry): void {
+    this.digests.toggleEntry(keyHash, this.origins.hash(entry.origin), entry.seq, hashContent(entry));
   }
 
   #togglePlain(shard: Shard, slot: number, keyHash: number): void {
@@ -315,25 +265,31 @@ export class Store {
 
   /** The five steps of `docs/ARCHITECTURE.md`, "Apply", in their order. */
   #applyTo(target: Target, event: ReplicatedEvent): void {
-    const { removesUpTo, removes, resets, add, increment, origin, seq } = event;
+    const { removesUpTo, removes, resets, add, increment, evicted, origin, seq } = event;
+    const exact = isExact(this, target);
+    if (evicted !== null) removeCovered(this, target, evicted);
     if (removesUpTo !== null) {
       for (let i = 0; i < removesUpTo.length; i += 2)
-        this.removeUpTo(target, removesUpTo[i]!, removesUpTo[i + 1]!);
+        removeUpTo(this, target, removesUpTo[i]!, removesUpTo[i + 1]!);
     }
     if (removes !== null) {
-      for (let i = 0; i < removes.length; i += 2) this.removeDot(target, removes[i]!, removes[i + 1]!);
+      for (let i = 0; i < removes.length; i += 2) removeDot(this, target, removes[i]!, removes[i + 1]!);
     }
     if (resets !== null) for (const reset of resets) this.counters.reset(target, reset, event);
+    const emptied = !target.state.hasContent;
     if (add !== null) this.insert(target, add);
     if (increment !== null) this.counters.increment(target, origin, seq, increment);
+    // What arrives where something may be missing is a whole only if its writer had seen all that is missing.
+    if (!exact) target.state.masked = !emptied || increment?.onValue === true || this.evicted!.doubts(origin);
   }
 
   #mutate(key: string, delta: EntryDelta | null, mutate: (target: Target) => void): KeyState {
     const keyHash = hashKey(key);
     let shard = this.shards.of(key, keyHash);
     let slot = shard.find(key, keyHash);
-    const state = slot < 0 ? new KeyState(this.origins) : this.#stateAt(shard, slot);
+    const state = slot < 0 ? new KeyState(this.origins) : this.stateAt(shard, slot);
     mutate({ key, keyHash, state, delta });
+    if (!state.hasContent) state.masked = false;
     if (state.deadlines.length > 0 || state.values.length > 0) state.toldAt = Math.max(0, this.now());
     if (state.empty) {
       this.timedStates.update(key, undefined);
@@ -369,13 +325,6 @@ export class Store {
   #allocate(shard: Shard, key: string, keyHash: number): number {
     this.bounds?.added(key);
     return shard.allocate(key, keyHash);
-  }
-
-  #stateAt(shard: Shard, slot: number): KeyState {
-    if (shard.isState(slot)) return shard.stateAt(slot);
-    const state = new KeyState(this.origins);
-    state.insert(plainEntry(shard, slot));
-    return state;
   }
 
   /** Whether somebody watches a key that is about to change; an expiry not yet told is told first. */

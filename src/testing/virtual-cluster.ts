@@ -16,8 +16,8 @@ import { VirtualWorld } from "./virtual-world.ts";
 
 /** What our own simulation sets besides. */
 export interface VirtualClusterOptions extends ClusterOptions {
-  /** Settings that are no options. */
-  settings?: Partial<Settings>;
+  /** Settings that are no options, of the host with an index. */
+  settings?(index: number): Partial<Settings>;
   network?: { maxMessageBytes?: number; echo?: boolean; queue?: { messages: number; bytes: number } };
   /** Listens to a start of a host. */
   observe?(index: number): HostObserver;
@@ -194,14 +194,19 @@ export class VirtualCluster implements Cluster {
 
   /** Whether every host that is alive is ready and all hold the same. */
   settled(): boolean {
-    let first: { vectorHash: string; digest: string } | undefined;
+    let first: string | undefined;
+    let digestOfAll: string | undefined;
     for (let index = 0; index < this.hosts.length; index++) {
       if (!this.#members[index]!.alive) continue;
-      const { state, vectorHash, digest } = this.hosts[index]!.status();
+      const { state, vectorHash, digest, partial } = this.hosts[index]!.status();
       if (state === "closed") continue;
       if (state !== "ready") return false;
-      if (first === undefined) first = { vectorHash, digest };
-      else if (first.vectorHash !== vectorHash || first.digest !== digest) return false;
+      first ??= vectorHash;
+      if (first !== vectorHash) return false;
+      // Who has let entries go for room holds less than the others.
+      if (partial) continue;
+      digestOfAll ??= digest;
+      if (digestOfAll !== digest) return false;
     }
     return true;
   }
@@ -218,7 +223,7 @@ export class VirtualCluster implements Cluster {
   #start(index: number, member: Member): Host {
     const settings = {
       ...resolveSettings({ ...this.#options.options, node: member.node }),
-      ...this.#options.settings,
+      ...this.#options.settings?.(index),
     };
     const transport = this.network.transport(member.node);
     return createHost(settings, member.world, transport, this.#options.observe?.(index));

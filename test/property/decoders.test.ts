@@ -83,6 +83,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     vectorHash: name,
     digest: name,
     keys: uint,
+    partial: fc.boolean(),
     complete: fc.boolean(),
     rows,
   }),
@@ -194,6 +195,7 @@ describe("what was written is read", () => {
             vector: session.vector,
             buckets: session.take(1e9),
             pending: session.pending,
+            evicted: session.evicted,
           };
           const bytes = encodeChunk(written, NAMESPACE, site.origins);
           expect(bulkType(bytes)).toBe("chunk");
@@ -283,6 +285,7 @@ describe("what is no message is refused and nothing else", () => {
             vector: session.vector,
             buckets: session.take(1e9),
             pending: session.pending,
+            evicted: session.evicted,
           },
           NAMESPACE,
           site.origins,

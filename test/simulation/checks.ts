@@ -26,8 +26,11 @@ export class SimulationFailure extends Error {
 /** All events of a run, by the incarnation that made them. */
 export type Written = ReadonlyMap<string, readonly RecordedEvent[]>;
 
-/** Compares one host with the oracle: what it physically holds, and what it shows. */
-export function checkHost(host: Host, written: Written, keys: readonly string[]): Inspection {
+/**
+ * Compares one host with the oracle: what it physically holds, and what it shows. `equal`: all hosts have
+ * applied the same, and long enough ago for all to know it.
+ */
+export function checkHost(host: Host, written: Written, keys: readonly string[], equal: boolean): Inspection {
   const inspection = host.inspect();
   const { vector } = inspection;
   const applied = eventsUpTo(written, vector);
@@ -36,6 +39,10 @@ export function checkHost(host: Host, written: Written, keys: readonly string[])
     throw new SimulationFailure("I9", `${host.node} made ${made} events and its own row is ${row}`);
   }
   const expected = stateAt(applied, vector);
+  if (inspection.evicted.size > 0) {
+    checkPartial(host, inspection, expected, equal);
+    return inspection;
+  }
   for (const key of new Set([...inspection.keys.keys(), ...expected.keys()])) {
     checkState(host.node, key, inspection, expected.get(key));
     checkShown(host, key, viewAt(expected.get(key), host.fleetNow()), vector);
@@ -104,6 +111,48 @@ export function checkState(
   const missing = wanted.filter((name) => !got.includes(name));
   const message = `${node} at key ${JSON.stringify(key)}\n  holds wrongly: ${list(extra)}\n  lacks: ${list(missing)}`;
   throw new SimulationFailure("I1", message, { key, vector });
+}
+
+/**
+ * A host that has let go of entries holds a part of what it has applied: what is missing are values that it
+ * may miss, and of a key with something missing it shows nothing.
+ */
+function checkPartial(
+  host: Host,
+  { keys, vector, evicted }: Inspection,
+  expected: ReadonlyMap<string, KeyState>,
+  equal: boolean,
+): void {
+  for (const key of new Set([...keys.keys(), ...expected.keys()])) {
+    const held = keys.get(key) ?? { entries: [], cells: [], masked: false };
+    const names = new Set(held.entries.map(entryName));
+    const missing = expected.get(key)?.entries.filter((entry) => !names.has(entryName(entry))) ?? [];
+    const isMissing = (dot: { origin: string; seq: number }): boolean =>
+      missing.some((entry) => entry.origin === dot.origin && entry.seq === dot.seq);
+    for (const entry of missing) {
+      const mayMiss =
+        entry.kind === "value"
+          ? entry.seq <= (evicted.get(entry.origin) ?? 0)
+          : entry.kind === "deadline" && entry.target !== null && isMissing(entry.target);
+      if (mayMiss) continue;
+      const message = `${host.node} at key ${JSON.stringify(key)} lacks ${entryName(entry)}, which it did not let go`;
+      throw new SimulationFailure("eviction", message, { key, vector });
+    }
+    const there = { entries: missing, cells: [], ...expected.get(key) };
+    const kept = { ...there, entries: there.entries.filter((entry) => !missing.includes(entry)) };
+    checkState(host, key, { keys, vector } as Inspection, kept);
+    const shown = readContent(host, key);
+    if (shown === undefined && (held.masked || missing.length > 0)) continue;
+    if (held.masked) {
+      throw new SimulationFailure("eviction", `${host.node} shows ${JSON.stringify(key)}, which it masks`, {
+        key,
+        vector,
+      });
+    }
+    // A removal of what is missing here may have been seen by who wrote what is shown, and not yet by us.
+    const whole = missing.length === 0 || equal ? there : kept;
+    checkShown(host, key, viewAt(whole, host.fleetNow()), vector);
+  }
 }
 
 function checkShown(

@@ -15,7 +15,7 @@ import { valueName } from "./oracle.ts";
 import { Watcher } from "./watcher.ts";
 
 /** Refusals that have to do with the state of the host and not with the operation. */
-const REFUSALS: readonly ErrorCode[] = ["NOT_READY", "BACKPRESSURE", "CLOSED"];
+const REFUSALS: readonly ErrorCode[] = ["NOT_READY", "BACKPRESSURE", "CLOSED", "EVICTED", "STORE_FULL"];
 /** How promises about replication may end besides as asked. */
 const GIVEN_UP: readonly ErrorCode[] = ["TIMEOUT", "CLOSED", "FENCED"];
 

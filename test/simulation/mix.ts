@@ -34,6 +34,8 @@ export interface Mix {
   /** How late the end of a host's turn may come, at most. */
   readonly lagMs: number;
   readonly settings: Partial<Settings>;
+  /** Of each host, by index: what it may keep. */
+  readonly bounds: readonly Partial<Settings>[];
   readonly network: { maxMessageBytes: number; echo: boolean; queue: { messages: number; bytes: number } };
 }
 
@@ -41,8 +43,24 @@ export interface Mix {
 export function drawMix(random: Random): Mix {
   const mix = drawAnything(random);
   const kind = random.next();
-  if (kind < 0.2) return snapshotsAndDeaths(mix, random);
-  return kind < 0.3 ? expiryAndDeaths(mix, random) : mix;
+  const drawn =
+    kind < 0.2 ? snapshotsAndDeaths(mix, random) : kind < 0.3 ? expiryAndDeaths(mix, random) : mix;
+  return random.chance(0.35) ? evictions(drawn, random) : drawn;
+}
+
+/** Hosts of different sizes that let go of keys all the time, mostly beside one that keeps everything. */
+function evictions(mix: Mix, random: Random): Mix {
+  const one = (): Partial<Settings> => {
+    if (random.chance(0.3)) return {};
+    const eviction = random.pick(["lru", "s3fifo"] as const);
+    return { maxEntries: random.integer(1, mix.vocabulary.keys.length), eviction };
+  };
+  const bounds = Array.from({ length: mix.mostHosts }, one);
+  if (random.chance(0.75)) bounds[0] = {};
+  // What can be let go are values.
+  const weights = mix.vocabulary.weights.filter(([name]) => name !== "set");
+  const vocabulary = { ...mix.vocabulary, weights: [...weights, ["set", random.magnitude(5, 40)] as const] };
+  return { ...mix, bounds, vocabulary };
 }
 
 /**
@@ -126,6 +144,7 @@ function drawAnything(random: Random): Mix {
     watching: random.chance(0.5) ? 0 : 0.02,
     lagMs: random.chance(0.6) ? 0 : random.magnitude(0.1, 50),
     settings: drawSettings(random, vocabulary.largest),
+    bounds: [],
     network: {
       maxMessageBytes: random.chance(0.6) ? 1024 * 1024 : Math.round(random.magnitude(600, 64_000)),
       echo: random.chance(0.2),

@@ -50,7 +50,11 @@ export function recordEvent(event: ReplicatedEvent, origins: Origins, writtenAt:
     writtenAt,
     stamp: event.stamp,
     key: event.key,
-    removesUpTo: recordDots(event.removesUpTo, origins),
+    // What the writer had let go of the key it removes too, as if it had seen it.
+    removesUpTo: [
+      ...recordDots(event.removesUpTo, origins),
+      ...recordDots([...(event.evicted?.entries() ?? [])].flat(), origins),
+    ],
     removes: recordDots(event.removes, origins),
     resets: (event.resets ?? []).map(({ origin, segment, upTo, total }) => {
       return { origin: origins.name(origin), segment, upTo, total: BigInt(total) };

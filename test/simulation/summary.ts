@@ -13,7 +13,9 @@ type Summed =
   | "lostMessages"
   | "checks"
   | "snapshots"
-  | "replays";
+  | "replays"
+  | "evictions"
+  | "partialHosts";
 
 /** Adds up reports and prints them. */
 export class Summary {
@@ -29,6 +31,8 @@ export class Summary {
     checks: 0,
     snapshots: 0,
     replays: 0,
+    evictions: 0,
+    partialHosts: 0,
   };
   #hostMs = 0;
   #failed = 0;

@@ -59,17 +59,19 @@ describe("an event survives its encoding", () => {
     const dictionary = { indexOf: (origin: number) => origin };
     writeEvent(out, event, dictionary, STAMP, BASE);
     const input = new CborReader(out.toBytes());
-    expect(readEvent(input, SEQ, origins, STAMP, BASE, limits)).toEqual(event);
+    expect(readEvent(input, SEQ, origins, STAMP, BASE, limits, null)).toEqual(event);
     expect(input.remaining).toBe(0);
   });
 });
 
-/** Kinds: 1 value, 2 member, 3 element, 4 deadline, 8 up to, 16 dots, 32 resets, 64 increment, 512 sweep, 1024 clear. */
+/** Kinds: 1 value, 2 member, 3 element, 4 deadline, 8 up to, 16 dots, 32 resets, 64 increment, 512 sweep, 1024 clear, 2048 evicted. */
 describe("an event is refused", () => {
   const malformed = expect.objectContaining({ code: "MALFORMED_MESSAGE" });
   it.each([
     ["of no kind", ""],
-    ["of a kind that does not exist", "19 0800 00"],
+    ["of a kind that does not exist", "19 2000 00"],
+    ["naming what its writer let go, which the frame does not tell", "19 0801 00 61 6b 61 76"],
+    ["that is a sweep and names what its writer let go", "19 0a00 00"],
     ["that is a sweep and more", "19 0201 00"],
     ["that is a sweep and a clear", "19 0600 00"],
     ["without a stamp", "01"],
@@ -95,7 +97,7 @@ describe("an event is refused", () => {
     ["with a clear that ends", "19 0400 00 61 6b 02 00 01"],
   ])("%s", (_, hex) => {
     const input = new CborReader(Buffer.from(hex.replaceAll(" ", ""), "hex"));
-    expect(() => readEvent(input, SEQ, origins, STAMP, BASE, limits)).toThrow(malformed);
+    expect(() => readEvent(input, SEQ, origins, STAMP, BASE, limits, null)).toThrow(malformed);
   });
 
   it("by nothing else than what it says: the same bytes, unbroken, are an event", () => {
@@ -107,6 +109,7 @@ describe("an event is refused", () => {
         STAMP,
         BASE,
         limits,
+        null,
       );
     expect(read("01 00 61 6b 61 76").add).toMatchObject({ kind: "value", value: "v" });
     expect(read("18 10 00 61 6b 01 00 01").removes).toEqual([0, 49]);

@@ -51,9 +51,11 @@ const chunk: ImageChunk = {
           },
         },
       ],
+      masked: ["s", "l"],
+      mixed: ["n"],
     },
-    { bucket: 0, entries: [], seen: null, cells: [] },
-    { bucket: 1, entries: [], seen: [], cells: [] },
+    { bucket: 0, entries: [], seen: null, cells: [], masked: [], mixed: [] },
+    { bucket: 1, entries: [], seen: [], cells: [], masked: [""], mixed: [] },
   ],
   pending: [
     { kind: "upTo", key: "k", origin: other, until: 99 },
@@ -66,6 +68,7 @@ const chunk: ImageChunk = {
     },
     { kind: "clear", origin: other, until: 77, clear: { prefix: "p", vector: [other, 77, 0, 1] } },
   ],
+  evicted: { vector: new VersionVector([4, 9]), keys: Uint8Array.of(1, 0, 255) },
 };
 
 describe("a snapshot chunk", () => {
@@ -119,12 +122,12 @@ function forged(body: string, names = ["giver", "other"]): Uint8Array {
 
 describe("a snapshot chunk is refused", () => {
   const read = (body: string, names?: string[]) =>
-    readChunk(readChunkHeader(forged(body, names), "n"), new Origins("taker"), DEFAULTS);
+    readChunk(readChunkHeader(forged(`${body} f6`, names), "n"), new Origins("taker"), DEFAULTS);
 
   it("unless it is one", () => {
     expect(read("00 00 00")).toMatchObject({ buckets: [], pending: [] });
-    expect(read("01 01 05 01 07 00 f6 00 00").buckets).toEqual([
-      { bucket: 7, entries: [], seen: null, cells: [] },
+    expect(read("01 01 05 01 07 00 f6 00 00 01 61 6b 00").buckets).toEqual([
+      { bucket: 7, entries: [], seen: null, cells: [], masked: [], mixed: ["k"] },
     ]);
   });
 

@@ -8,7 +8,7 @@ const bytes = (items: unknown): Uint8Array => new Uint8Array(encoder.encode(item
 const read = (items: unknown) => decodeMessage(bytes(items), "n");
 const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
 
-const heartbeat = [1, "n", 2, "inc", "node", 1, 5, 1e12, 1, "vh", "d", 3, true, [["a", 1]]];
+const heartbeat = [1, "n", 2, "inc", "node", 1, 5, 1e12, 1, "vh", "d", 3, false, true, [["a", 1]]];
 
 describe("a message", () => {
   it("is a flat array of the version, the namespace, the type and its fields", () => {
@@ -26,6 +26,7 @@ describe("a message", () => {
       vectorHash: "vh",
       digest: "d",
       keys: 3,
+      partial: false,
       complete: true,
       rows: [["a", 1]],
     });
@@ -64,12 +65,13 @@ describe("a message is refused", () => {
     ["with a clock that is not a number", changed(7, Number.NaN)],
     ["with a clock at infinity", changed(7, Number.POSITIVE_INFINITY)],
     ["with a state that does not exist", changed(8, 3)],
-    ["with a truth that is 1", changed(12, 1)],
-    ["with rows that are none", changed(13, 5)],
-    ["with a row of one", changed(13, [["a"]])],
-    ["with a row of three", changed(13, [["a", 1, 2]])],
-    ["with a row of a long name", changed(13, [["x".repeat(65), 1]])],
-    ["with a row below 0", changed(13, [["a", -1]])],
+    ["with a truth that is 1", changed(13, 1)],
+    ["with a second truth that is a text", changed(12, "no")],
+    ["with rows that are none", changed(14, 5)],
+    ["with a row of one", changed(14, [["a"]])],
+    ["with a row of three", changed(14, [["a", 1, 2]])],
+    ["with a row of a long name", changed(14, [["x".repeat(65), 1]])],
+    ["with a row below 0", changed(14, [["a", -1]])],
     ["with frames that are texts", [1, "n", 4, "inc", "o", ["x"]]],
     ["with frames that are none", [1, "n", 4, "inc", "o", null]],
     ["with a reason that does not exist", [1, "n", 5, "inc", "o", 2]],

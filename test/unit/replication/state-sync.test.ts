@@ -65,6 +65,7 @@ function source(chunks: number): ImageSource & { ended: boolean } {
   return {
     vector: new VersionVector(),
     pending: [],
+    evicted: null,
     ended: false,
     get done() {
       return taken >= chunks;

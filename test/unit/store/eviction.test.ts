@@ -116,12 +116,3 @@ describe("a bounded store that does not evict", () => {
     expect(kv.setSize("set")).toBe(size - 49);
   });
 });
-
-describe("a replicated host", () => {
-  it("does not evict, and says so at once", () => {
-    const transport = {} as never;
-    expect(() => createHost(resolveSettings({ maxEntries: 10 }), systemWorld(), transport)).toThrow(
-      expect.objectContaining({ code: "INVALID_ARGUMENT" }),
-    );
-  });
-});

@@ -228,6 +228,7 @@ export class Transfer {
           vector: this.#session.vector,
           buckets,
           pending: last ? this.#session.pending : [],
+          evicted: last ? this.#session.evicted : null,
         },
         NAMESPACE,
         this.#from.origins,

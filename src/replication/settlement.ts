@@ -1,0 +1,37 @@
+/**
+ * What is settled: applied by every live host, while we have applied all that those hosts had. Nothing that
+ * was written without having seen it can still arrive from a live host, so it may be let go for room.
+ */
+import { VersionVector } from "../causality/version-vector.ts";
+import { liveTimeout, type Peer } from "./membership.ts";
+import { type Node, SELF } from "./node.ts";
+
+/** The vector up to which everything is settled now. */
+export function settledVector(node: Node): VersionVector {
+  const live = node.membership
+    .live(node.world.monotonic(), liveTimeout(node.heartbeatMs()))
+    // One that joins writes nothing before it has taken over what the others have.
+    .filter((peer) => peer.state === "ready");
+  const vectors = live.map((peer) => settledOf(node, peer));
+  const settled = new VersionVector();
+  for (const [origin, seq] of node.replica.vector.entries()) {
+    let least = seq;
+    for (const vector of vectors) least = Math.min(least, vector.get(origin));
+    settled.set(origin, least);
+  }
+  return settled;
+}
+
+/** Whether the host of an origin had applied all of `vector` before it wrote what arrives from it now. */
+export function hasSeen(node: Node, origin: number, vector: VersionVector): boolean {
+  if (origin === SELF) return true;
+  const peer = node.membership.get(node.origins.name(origin));
+  return peer !== undefined && settledOf(node, peer).includes(vector);
+}
+
+/** What a host had reported when we last had all of it: what is still to come from it was written later. */
+function settledOf(node: Node, peer: Peer): VersionVector {
+  const { vector } = node.replica;
+  if (!peer.settled.includes(peer.vector) && vector.includes(peer.vector)) peer.settled = peer.vector.copy();
+  return peer.settled;
+}

@@ -1,0 +1,75 @@
+/**
+ * What a host does for its store as time passes: finds out what may be let go for room, removes what has
+ * expired and is its to remove, and gives memory back. Each step is bounded.
+ */
+import { MAX_SKEW_MS } from "./causality/hybrid-logical-clock.ts";
+import type { EventBody } from "./crdt/event.ts";
+import type { FleetClock } from "./fleet-clock.ts";
+import type { Replicator } from "./replication/replicator.ts";
+import type { HostState } from "./status.ts";
+import type { Expiry } from "./store/expiry.ts";
+import type { Store } from "./store/store.ts";
+
+/** How often memory that most keys have left is given back, milliseconds. */
+const COMPACT_MS = 1_000;
+/** How often a host that has let go of something finds out what is settled, where no room is needed. */
+const SETTLE_MS = 500;
+/** The expired keys of one who does not remove them are removed by the others in rank order, this much apart. */
+const RANK_STEP_MS = 2_000;
+const SELF = 0;
+
+export interface UpkeepPorts {
+  readonly store: Store;
+  readonly expiry: Expiry;
+  readonly fleet: FleetClock;
+  readonly replicator: Replicator | undefined;
+  state(): HostState;
+  write(bodies: readonly EventBody[]): void;
+}
+
+export class Upkeep {
+  readonly #ports: UpkeepPorts;
+  #settleAt = 0;
+  #compactAt = 0;
+
+  constructor(ports: UpkeepPorts) {
+    this.#ports = ports;
+  }
+
+  tick(): void {
+    const { store, fleet, replicator } = this.#ports;
+    if (replicator !== undefined) this.#settle(replicator);
+    const now = fleet.now();
+    this.#expire(now);
+    if (now < this.#compactAt) return;
+    this.#compactAt = now + COMPACT_MS;
+    store.shards.compact();
+  }
+
+  /** Tells the store what is settled, if anything has to be let go. */
+  #settle(replicator: Replicator): void {
+    const { bounds, evicted } = this.#ports.store;
+    const pressing = bounds?.evicts === true && bounds.exceeded;
+    const now = replicator.node.world.monotonic();
+    if (!pressing && (!evicted!.partial || now < this.#settleAt)) return;
+    this.#settleAt = now + SETTLE_MS;
+    evicted!.floor = replicator.settled();
+    bounds?.settled();
+  }
+
+  /** Tells of what has expired, and removes what is this host's to remove. */
+  #expire(now: number): void {
+    const { expiry, fleet, replicator, state, write } = this.#ports;
+    const grace = replicator === undefined ? 0 : MAX_SKEW_MS;
+    const open = state() === "ready" || state() === "standalone";
+    // A host whose clock is far from the others' would remove what they still show.
+    const removes = open && fleet.deviation <= MAX_SKEW_MS;
+    const bodies = expiry.step(now - grace, (origin, deadline) => {
+      if (!removes) return false;
+      if (origin === SELF || replicator === undefined) return true;
+      const hasNoRemover = replicator.isGone(origin) || replicator.isPartial(origin);
+      return hasNoRemover && now >= deadline + grace + replicator.rankFor(origin) * RANK_STEP_MS;
+    });
+    if (bodies.length > 0) write(bodies);
+  }
+}
