@@ -100,10 +100,14 @@ export function changeOfCollection(
   return { type: "set", key, kind, value: undefined, previous: undefined, added, removed, origin, stamp };
 }
 
-/** A collection seen without its contents, completed for the rare event that changed its type after all. */
-export function completed(before: Sight, delta: EntryDelta): Sight {
+/**
+ * A collection seen without its contents, completed for the rare event that changed its type after all: what
+ * went with the event, and what is still there and hidden, as when the event took a longer deadline away.
+ */
+export function completed(before: Sight, delta: EntryDelta, after: KeyState): Sight {
   if (before.contents !== undefined || (before.type !== "set" && before.type !== "list")) return before;
-  const gone = entriesOf(delta.removed, before.type);
+  const hidden = [...after.entries()].filter((entry) => !delta.added.includes(entry));
+  const gone = entriesOf([...delta.removed, ...hidden], before.type);
   if (before.type === "list") return { ...before, contents: gone };
   // Two hosts may have added one member.
   return { ...before, contents: [...new Map(gone.map((entry) => [memberKey(entry.value), entry])).values()] };

@@ -61,6 +61,27 @@ describe("a watcher of a key with two deadlines", () => {
   });
 });
 
+describe("a watcher of a set that another host's deadline keeps alive", () => {
+  it("hears what was in it when that deadline is taken away and the set is past its own", () => {
+    const { b, watcher, clock } = conflict(
+      (a) => {
+        a.writes.setAdd("k", ["member"]);
+        a.writes.expire("k", 1_000);
+      },
+      (b) => {
+        b.writes.listAdd("k", ["hidden"], "tail");
+        b.writes.expire("k", 5_000);
+      },
+    );
+    clock.now = START_MS + 2_000;
+    expect(watcher.reads.setMembers("k")).toEqual(["member"]);
+    watcher.changes.length = 0;
+    b.writes.listTake("k", "tail");
+    watcher.receive(b);
+    expect(watcher.changes).toMatchObject([{ type: "delete", kind: "set", removed: ["member"] }]);
+  });
+});
+
 describe("a watcher of a key that is written again after it expired and before that was told", () => {
   it("hears that the members of the old set went", () => {
     const clock = { now: START_MS };
