@@ -28,9 +28,10 @@ export interface OpenOptions {
   ttl?: Duration;
   /**
    * How many keys, and how many bytes of memory, to keep at most. Default: no bound. What happens at the
-   * bound is `eviction`: `"lru"` (default; an approximation, CLOCK) and `"s3fifo"` (resists scans) let plain
-   * values go, sets, lists and counters stay; `"none"` refuses writes with `STORE_FULL`. A replicated host
-   * only takes `"none"`, and applies what other hosts write whatever its bound.
+   * bound is `eviction`: `"lru"` (default; an approximation, CLOCK) and `"s3fifo"` (resists scans) let keys
+   * go that hold a value, here alone, once every live host has them; sets, lists and counters stay. `"none"`
+   * refuses writes with `STORE_FULL`, and applies what other hosts write whatever the bound. A host that has
+   * let go of something refuses to begin a counter where a value may stand elsewhere (`EVICTED`).
    */
   maxEntries?: number;
   maxBytes?: Size;

@@ -260,7 +260,8 @@ export class Store extends Contents {
     const after = this.view(key);
     if (sameKind && after !== undefined && after.type === view.type) {
       this.#tell(changeOfCollection(state, view.type as "set" | "list", delta, key, origin, stamp));
-    } else this.#tell(changeBetween(completed(before, delta, state), sightOf(after, true), key, origin, stamp));
+    } else
+      this.#tell(changeBetween(completed(before, delta, state), sightOf(after, true), key, origin, stamp));
   }
 
   /** The five steps of `docs/ARCHITECTURE.md`, "Apply", in their order. */

@@ -16,8 +16,8 @@ import { VirtualWorld } from "./virtual-world.ts";
 
 /** What our own simulation sets besides. */
 export interface VirtualClusterOptions extends ClusterOptions {
-  /** Settings that are no options, of the host with an index. */
-  settings?(index: number): Partial<Settings>;
+  /** Settings that are no options; of the host with an index, where they differ. */
+  settings?: Partial<Settings> | ((index: number) => Partial<Settings>);
   network?: { maxMessageBytes?: number; echo?: boolean; queue?: { messages: number; bytes: number } };
   /** Listens to a start of a host. */
   observe?(index: number): HostObserver;
@@ -221,9 +221,10 @@ export class VirtualCluster implements Cluster {
   }
 
   #start(index: number, member: Member): Host {
+    const given = this.#options.settings;
     const settings = {
       ...resolveSettings({ ...this.#options.options, node: member.node }),
-      ...this.#options.settings?.(index),
+      ...(typeof given === "function" ? given(index) : given),
     };
     const transport = this.network.transport(member.node);
     return createHost(settings, member.world, transport, this.#options.observe?.(index));

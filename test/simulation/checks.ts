@@ -140,7 +140,7 @@ function checkPartial(
     }
     const there = { entries: missing, cells: [], ...expected.get(key) };
     const kept = { ...there, entries: there.entries.filter((entry) => !missing.includes(entry)) };
-    checkState(host, key, { keys, vector } as Inspection, kept);
+    checkState(host.node, key, { keys, vector } as Inspection, kept);
     const shown = readContent(host, key);
     if (shown === undefined && (held.masked || missing.length > 0)) continue;
     if (held.masked) {

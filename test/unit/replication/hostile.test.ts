@@ -67,6 +67,7 @@ function heartbeat(changes: Partial<Heartbeat> = {}): Heartbeat {
     vectorHash: "0".repeat(16),
     digest: "0".repeat(16),
     keys: 0,
+    partial: false,
     complete: true,
     rows: [],
     ...changes,
@@ -146,7 +147,7 @@ describe("a hostile member", () => {
     const origins = new Origins(friend().incarnation);
     const builder = new FrameBuilder(NAMESPACE, origins);
     const seq = friend().token().seq + 1;
-    builder.add(valueEvent("key", "forged", Number.POSITIVE_INFINITY, null, 0, seq, 1));
+    builder.add(valueEvent("key", "forged", Number.POSITIVE_INFINITY, null, null, 0, seq, 1));
     const forged = builder.finish(0, 0).bytes;
     // Under its own name, of another's events; and with the other's incarnation in its own subject.
     send("ev", EVIL, forged);
@@ -178,7 +179,7 @@ describe("a hostile member", () => {
     send("hb", EVIL, heartbeat());
     const origins = new Origins(EVIL.incarnation);
     const builder = new FrameBuilder(NAMESPACE, origins);
-    builder.add(valueEvent("key", "x", Number.POSITIVE_INFINITY, null, 0, 1, 1));
+    builder.add(valueEvent("key", "x", Number.POSITIVE_INFINITY, null, null, 0, 1, 1));
     const frame = builder.finish(0, 0).bytes;
     send("hb", EVIL, frame);
     send("rp", addressOf(victim()), frame);
@@ -287,7 +288,7 @@ describe("a hostile member", () => {
     const year = 365 * 86_400_000 * 4096;
     const builder = new FrameBuilder(NAMESPACE, new Origins(EVIL.incarnation));
     const stamp = (cluster.now + Date.UTC(2026, 0, 1) - Date.UTC(2020, 0, 1)) * 4096 + year;
-    builder.add(valueEvent("key", "from the future", Number.POSITIVE_INFINITY, null, 0, 1, stamp));
+    builder.add(valueEvent("key", "from the future", Number.POSITIVE_INFINITY, null, null, 0, 1, stamp));
     send("hb", EVIL, heartbeat());
     send("ev", EVIL, builder.finish(0, 0).bytes);
     cluster.run(100);
@@ -374,7 +375,7 @@ describe("a hostile member", () => {
     for (let i = 0; i < 4_000; i++) {
       const self = { node: "evil", incarnation: `01EVIL${i % 100}` };
       const builder = new FrameBuilder(NAMESPACE, new Origins(self.incarnation));
-      builder.add(valueEvent("key", filler, Number.POSITIVE_INFINITY, null, 0, 10 + i, 1));
+      builder.add(valueEvent("key", filler, Number.POSITIVE_INFINITY, null, null, 0, 10 + i, 1));
       send("ev", self, builder.finish(0, 0).bytes);
       if (i % 50 === 0) cluster.run(1);
     }
