@@ -407,9 +407,11 @@ describe("a hostile member", () => {
           deadline: Number.POSITIVE_INFINITY,
           loaded: false,
         } as const;
-        const buckets = [{ bucket: index % 4096, entries: [{ key: "k", entry }], seen: [], cells: [] }];
+        const nothing = { seen: [], cells: [], masked: [], mixed: [] };
+        const buckets = [{ bucket: index % 4096, entries: [{ key: "k", entry }], ...nothing }];
         const vector = new VersionVector([1e6]);
-        const chunk = { session: message.session, index, last: false, vector, buckets, pending: [] };
+        const rest = { vector, buckets, pending: [], evicted: null };
+        const chunk = { session: message.session, index, last: false, ...rest };
         send("rp", addressOf(joiner), encodeChunk(chunk, NAMESPACE, origins));
         given++;
       }
