@@ -28,6 +28,15 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      {
+        test: {
+          name: "drivers",
+          include: ["test/drivers/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 150_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

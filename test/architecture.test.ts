@@ -68,6 +68,7 @@ const ROOMS: readonly Room[] = [
     ],
     mayImport: GROUND,
   },
+  { name: "upstream", paths: ["upstream"], mayImport: ["loader", "arguments", "errors"] },
   { name: "nats-server", paths: ["nats-server"], mayImport: ["errors"] },
   { name: "http", paths: ["providers/http"], mayImport: ["tidemark.ts", "status.ts", "errors"] },
   {
@@ -110,7 +111,10 @@ const ROOMS: readonly Room[] = [
 
 /** Where each package of ours may be imported: prefixes of paths under `src/`. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  nats: ["transport/"],
+  nats: ["transport/", "upstream/"],
+  pg: ["upstream/"],
+  "cassandra-driver": ["upstream/"],
+  keyv: ["upstream/"],
   "@nats-io/transport-node": ["transport/"],
   "cbor-x": ["replication/", "loader/"],
   ulid: ["host.ts", "tidemark.ts", "testing/"],
@@ -118,10 +122,10 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   testcontainers: ["nats-server/"],
 };
 /** No dependencies of ours: only for types, or loaded when they are there. */
-const OPTIONAL = ["testcontainers", "@nats-io/transport-node"];
+const OPTIONAL = ["testcontainers", "pg", "cassandra-driver", "keyv", "@nats-io/transport-node"];
 
 /** Where the world may be touched; everyone else is handed a `World`. */
-const WORLDLY = ["world.ts", "cli/", "transport/nats", "nats-server/", "providers/"];
+const WORLDLY = ["world.ts", "cli/", "transport/nats", "nats-server/", "providers/", "upstream/"];
 const WORLD =
   /\b(Date\.now|Math\.random|performance\.now|process\.hrtime|setInterval|setTimeout|setImmediate)\b|\bnew Date\(\)/g;
 

@@ -1,0 +1,25 @@
+/** The connection and the bucket that the KV driver and the mirror are given. */
+import { type ConnectionOptions, connect, type NatsConnection } from "nats";
+import { TidemarkError } from "../errors.ts";
+
+/** A server URL, options of `nats.connect`, or a connection of `nats` 2 that stays its owner's. */
+export type NatsConnectionOption = string | ConnectionOptions | NatsConnection;
+
+/** A bucket's name as NATS takes it. Throws `INVALID_ARGUMENT`. */
+export function checkedBucket(bucket: unknown): string {
+  if (typeof bucket === "string" && /^[A-Za-z0-9_-]+$/.test(bucket)) return bucket;
+  throw new TidemarkError(
+    "INVALID_ARGUMENT",
+    `bucket takes a name of the characters A-Z a-z 0-9 _ -, not ${JSON.stringify(bucket)}`,
+  );
+}
+
+/** The connection that options mean; one that was given stays its owner's. */
+export async function connectionOf(given: NatsConnectionOption): Promise<NatsConnection> {
+  if (isConnection(given)) return given;
+  return connect(typeof given === "string" ? { servers: given } : given);
+}
+
+export function isConnection(given: NatsConnectionOption): given is NatsConnection {
+  return typeof given === "object" && "jetstream" in given;
+}
