@@ -95,6 +95,9 @@ export class Heartbeats {
       const row = this.#indexOf(name, heartbeat.node);
       if (row !== undefined) this.#raise(peer, row, seq);
     }
+    const ownHash = node.replica.vector.hash(node.origins);
+    // Then it has applied what we have, also where a heartbeat that said so was lost.
+    if (heartbeat.vectorHash === ownHash) peer.vector.merge(node.replica.vector);
     this.#lookAtClock(peer);
     if (!known && heartbeat.state !== "leaving") this.sendSoon();
     if (heartbeat.state === "joining") this.sendSoon();
@@ -102,7 +105,7 @@ export class Heartbeats {
     noteReached(peer, peer.vector.get(SELF), now);
     node.publisher.applied(peer.vector.get(SELF));
     if (node.replica.vector.covers(origin, heartbeat.seq)) node.replica.closeCounters(origin, peer.vector);
-    this.#compare(peer, heartbeat, now);
+    this.#compare(peer, heartbeat, ownHash, now);
   }
 
   /** The index of an incarnation, unless the host that names it has named too many unheard ones. */
@@ -144,9 +147,8 @@ export class Heartbeats {
     }
   }
 
-  #compare(peer: Peer, heartbeat: Heartbeat, now: number): void {
+  #compare(peer: Peer, heartbeat: Heartbeat, ownHash: string, now: number): void {
     const node = this.#node;
-    const ownHash = node.replica.vector.hash(node.origins);
     if (peer.vector.includes(node.replica.vector)) peer.levelAt = now;
     if (heartbeat.vectorHash !== ownHash) {
       peer.differing = 0;

@@ -63,10 +63,10 @@ export class NatsSubjects {
 
   /** The host named in a subject of `channel`; `undefined` if the subject is not of our making. */
   parse(channel: Channel, subject: string): HostAddress | undefined {
-    const known = this.#addresses.get(subject);
-    if (known !== undefined) return known;
     const head = `${this.prefix}.${channel}.`;
     if (!subject.startsWith(head)) return undefined;
+    const known = this.#addresses.get(subject);
+    if (known !== undefined) return known;
     const [node, incarnation, ...more] = subject.slice(head.length).split(".");
     if (node === undefined || incarnation === undefined || more.length > 0) return undefined;
     if (!TOKEN.test(node) || !TOKEN.test(incarnation)) return undefined;

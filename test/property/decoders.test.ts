@@ -1,5 +1,4 @@
 /** What comes from the network: read back as written, or refused with `MALFORMED_MESSAGE`, and never more than that. */
-import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Origins } from "../../src/causality/origins.ts";
@@ -7,7 +6,7 @@ import type { ReplicatedEvent } from "../../src/crdt/event.ts";
 import { TidemarkError } from "../../src/errors.ts";
 import { DEFAULTS } from "../../src/options.ts";
 import { Assemblies, cut } from "../../src/replication/fragments.ts";
-import { FrameBuilder, readFrameEvents, readFrameHeader } from "../../src/replication/frame.ts";
+import { readFrameEvents, readFrameHeader } from "../../src/replication/frame.ts";
 import {
   encodeChunk,
   type ImageChunk,
@@ -18,7 +17,8 @@ import { bulkType, decodeMessage, encodeMessage } from "../../src/replication/me
 import type { Message } from "../../src/replication/messages.ts";
 import { carry, carryVector, NAMESPACE } from "../unit/support/site.ts";
 import { check, parameters } from "./support/check.ts";
-import { allSteps, type History, play } from "./support/history.ts";
+import { damaged, damages, framesOf, imageOf, sealed } from "./support/damage.ts";
+import { allSteps, play } from "./support/history.ts";
 
 const limits = DEFAULTS;
 
@@ -52,19 +52,6 @@ function tried(bytes: Uint8Array): boolean {
     if (!(error instanceof TidemarkError) || error.code !== "MALFORMED_MESSAGE") throw error;
     return true;
   }
-}
-
-function framesOf(history: History, perFrame: number): Uint8Array[] {
-  return history.made.flatMap(({ origins, events }) => {
-    const builder = new FrameBuilder(NAMESPACE, origins);
-    const frames: Uint8Array[] = [];
-    for (const event of events) {
-      builder.add(event);
-      if (builder.count === perFrame) frames.push(builder.finish(0, 0).bytes);
-    }
-    if (builder.count > 0) frames.push(builder.finish(1, 0).bytes);
-    return frames;
-  });
 }
 
 const name = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 26 });
@@ -275,22 +262,7 @@ describe("what is no message is refused and nothing else", () => {
       .sample(fc.tuple(fc.constant(3), allSteps), { numRuns: 60, seed: 4 })
       .flatMap(([count, steps]) => {
         const history = play(count, steps);
-        const site = history.sites[0]!;
-        const session = site.replica.openImage(site.store.vector.copy(), undefined);
-        const image = encodeChunk(
-          {
-            session: "s",
-            index: 0,
-            last: true,
-            vector: session.vector,
-            buckets: session.take(1e9),
-            pending: session.pending,
-            evicted: session.evicted,
-          },
-          NAMESPACE,
-          site.origins,
-        );
-        return [...framesOf(history, 5), image];
+        return [...framesOf(history, 5), imageOf(history.sites[0]!)];
       });
     fc.assert(
       fc.property(fc.constantFrom(...samples), damages, (sample, changes) => {
@@ -302,40 +274,3 @@ describe("what is no message is refused and nothing else", () => {
     );
   });
 });
-
-/** With a right checksum at its end. */
-function sealed(bytes: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(bytes.length + 5);
-  whole.set(bytes);
-  whole[bytes.length] = 0x1a;
-  new DataView(whole.buffer).setUint32(bytes.length + 1, crc32(bytes));
-  return whole;
-}
-
-const damages = fc.array(
-  fc.record({
-    kind: fc.constantFrom("set", "flip", "cut", "insert", "remove"),
-    at: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
-    byte: fc.oneof(
-      fc.nat({ max: 255 }),
-      fc.constantFrom(0x1b, 0x3b, 0x5b, 0x7b, 0x9b, 0xc2, 0xf6, 0xfb, 0xff),
-    ),
-  }),
-  { minLength: 1, maxLength: 4 },
-);
-
-function damaged(
-  bytes: Uint8Array,
-  changes: readonly { kind: string; at: number; byte: number }[],
-): Uint8Array {
-  let list = [...bytes];
-  for (const { kind, at, byte } of changes) {
-    const index = Math.floor(at * list.length);
-    if (kind === "set") list[index] = byte;
-    else if (kind === "flip") list[index] = (list[index] ?? 0) ^ (1 << (byte & 7));
-    else if (kind === "cut") list = list.slice(0, index);
-    else if (kind === "insert") list.splice(index, 0, byte);
-    else list.splice(index, 1);
-  }
-  return Uint8Array.from(list);
-}
