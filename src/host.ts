@@ -39,7 +39,7 @@ import type { Transport } from "./transport/transport.ts";
 import { Upkeep } from "./upkeep.ts";
 import { type Change, createWatchHub, type KeyChange, type WatchOptions } from "./watch.ts";
 import type { World } from "./world.ts";
-import type { WritePorts } from "./write-ports.ts";
+import { movedDeadlines, type WritePorts } from "./write-ports.ts";
 import { Writes } from "./writes.ts";
 
 /** Hears of every event this host makes, in order; for tests and recorders. */
@@ -137,7 +137,10 @@ class TidemarkHost extends Commands implements Host {
     const ports: WritePorts = {
       store: this.#store,
       writable: () => this.#checkWritable(),
-      write: (bodies) => this.#write(bodies),
+      write: (bodies) => {
+        this.#write(bodies);
+        if (settings.ttlFrom === "write") this.#write(movedDeadlines(ports, bodies));
+      },
       writeValue: (key, value, deadline, removesUpTo, evicted) =>
         this.#writeValue(key, value, deadline, removesUpTo, evicted),
       now: () => this.#fleet.now(),

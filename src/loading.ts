@@ -143,7 +143,7 @@ export class Loading {
       this.#ports.writable();
       const seen = see(this.#ports, key);
       // An event even where nothing is held: others may be loading what it invalidates.
-      this.#ports.write([seen.state === undefined ? { key } : deleteKey(seen)]);
+      this.#ports.write([deleteKey(seen)]);
       return;
     }
     checkOptions(given, ["prefix"], "invalidate");
@@ -239,7 +239,7 @@ export class Loading {
     const deadline = expiresAt === NEVER ? seen.newDeadline : expiresAt;
     if (value !== undefined) {
       this.#ports.write([setValue(seen, { kind: "value", value, deadline, loaded: false })]);
-    } else this.#ports.write([seen.state === undefined ? { key } : deleteKey(seen)]);
+    } else this.#ports.write([deleteKey(seen)]);
     const stamp = this.#ports.clock.last;
     this.#ports.clock.leap(STAMPS_PER_MICROSECOND);
     return stamp;

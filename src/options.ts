@@ -27,6 +27,11 @@ export interface OpenOptions {
   /** Time to live of keys created without one. Absent: none. */
   ttl?: Duration;
   /**
+   * What `ttl` counts from: `"creation"` of the key (default), or the last `"write"` to it, whatever it changed
+   * (idle expiry); a write that sets a deadline of its own is not moved.
+   */
+  ttlFrom?: "creation" | "write";
+  /**
    * How many keys, and how many bytes of memory, to keep at most. Default: no bound. What happens at the
    * bound is `eviction`: `"lru"` (default; an approximation, CLOCK) and `"s3fifo"` (resists scans) let keys
    * go that hold a value, here alone, once every live host has them; sets, lists and counters stay. `"none"`
@@ -66,6 +71,7 @@ export interface Settings {
   readonly node: string;
   /** `Infinity`: none. */
   readonly ttlMs: number;
+  readonly ttlFrom: "creation" | "write";
   /** `Infinity`: no bound. */
   readonly maxEntries: number;
   readonly maxBytes: number;
@@ -125,6 +131,7 @@ const OPTION_NAMES: Readonly<Record<keyof OpenOptions, true>> = {
   subjectPrefix: true,
   node: true,
   ttl: true,
+  ttlFrom: true,
   maxEntries: true,
   maxBytes: true,
   eviction: true,
@@ -151,6 +158,7 @@ export function resolveSettings(options: OpenOptions = {}): Settings {
     subjectPrefix: subjectPrefixOption(options.subjectPrefix) ?? `tidemark.${namespace}`,
     node: nameOption(options.node, "node") ?? defaultNode(hostname()),
     ttlMs,
+    ttlFrom: ttlFromOption(options.ttlFrom, ttl),
     maxEntries: entriesOption(options.maxEntries),
     maxBytes: options.maxBytes === undefined ? Number.POSITIVE_INFINITY : boundOption(options.maxBytes),
     eviction: evictionOption(options.eviction),
@@ -203,6 +211,13 @@ function boundOption(value: Size): number {
   const bytes = parseSize(value, "maxBytes");
   if (bytes < 1) throw invalid("maxBytes", value, "a size above 0");
   return bytes;
+}
+
+function ttlFromOption(value: unknown, ttl: unknown): "creation" | "write" {
+  if (value === undefined || value === "creation") return "creation";
+  if (value !== "write") throw invalid("ttlFrom", value, `"creation" or "write"`);
+  if (ttl !== undefined) return "write";
+  throw invalid("ttlFrom", value, `"creation" unless there is a ttl that could count from the last write`);
 }
 
 function evictionOption(value: unknown): "lru" | "s3fifo" | "none" {

@@ -3,7 +3,7 @@ import type { VersionVector } from "./causality/version-vector.ts";
 import type { ElementList } from "./crdt/element-list.ts";
 import type { Value } from "./crdt/entry.ts";
 import type { EventBody } from "./crdt/event.ts";
-import type { Seen } from "./crdt/operations.ts";
+import { type Seen, setDeadline } from "./crdt/operations.ts";
 import { memberKey } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
 import { evictedOf } from "./store/evicted.ts";
@@ -31,7 +31,12 @@ export interface WritePorts {
   now(): number;
   /** A fresh hybrid logical clock stamp. */
   stamp(): number;
-  readonly limits: { readonly maxKeyBytes: number; readonly maxValueBytes: number; readonly ttlMs: number };
+  readonly limits: {
+    readonly maxKeyBytes: number;
+    readonly maxValueBytes: number;
+    readonly ttlMs: number;
+    readonly ttlFrom: "creation" | "write";
+  };
 }
 
 export function see(ports: WritePorts, key: string): Seen {
@@ -45,6 +50,23 @@ export function see(ports: WritePorts, key: string): Seen {
 export function newDeadline(ports: WritePorts): number {
   const { ttlMs } = ports.limits;
   return ttlMs === NEVER ? NEVER : Math.floor(ports.now()) + ttlMs;
+}
+
+/**
+ * With idle expiry: the events that move the deadlines of the keys that a command has just changed. One that
+ * gave a key a deadline, or replaced what it holds, has set it already.
+ */
+export function movedDeadlines(ports: WritePorts, bodies: readonly EventBody[]): EventBody[] {
+  const moved = new Map<string, boolean>();
+  for (const { key, add, increment } of bodies) {
+    const sets = !increment && (add?.kind === "value" || add?.kind === "deadline");
+    moved.set(key, !sets && moved.get(key) !== false);
+  }
+  return [...moved].flatMap(([key, moves]) => {
+    const seen = see(ports, key);
+    if (!moves || seen.view === undefined || seen.view.deadline === seen.newDeadline) return [];
+    return setDeadline(seen, seen.newDeadline);
+  });
 }
 
 /** Throws `STORE_FULL` when these keys cannot be added to. What is let go for them is never one of them. */

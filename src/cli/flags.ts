@@ -128,6 +128,30 @@ const FLAGS: readonly Flag[] = [
     about: "time to live of keys created without one (default: none)",
   },
   {
+    flag: "--ttl-from <moment>",
+    name: "ttlFrom",
+    variable: "TIDEMARK_TTL_FROM",
+    about: "what it counts from: creation of the key (default), or its last write",
+  },
+  {
+    flag: "--max-entries <keys>",
+    name: "maxEntries",
+    variable: "TIDEMARK_MAX_ENTRIES",
+    about: "how many keys to keep at most (default: no bound)",
+  },
+  {
+    flag: "--max-bytes <size>",
+    name: "maxBytes",
+    variable: "TIDEMARK_MAX_BYTES",
+    about: "how much memory they may take, such as 512mb (default: no bound)",
+  },
+  {
+    flag: "--eviction <policy>",
+    name: "eviction",
+    variable: "TIDEMARK_EVICTION",
+    about: "who goes at the bound: lru (default), s3fifo, or none: refuse",
+  },
+  {
     flag: "--heartbeat <duration>",
     name: "heartbeat",
     variable: "TIDEMARK_HEARTBEAT",
@@ -216,6 +240,10 @@ function openOptions(given: ReadonlyMap<string, Given>, env: Environment): OpenO
     node: text("node"),
     subjectPrefix: text("subjectPrefix"),
     ttl: duration(text("ttl")),
+    ttlFrom: text("ttlFrom"),
+    maxEntries: number(text("maxEntries")),
+    maxBytes: number(text("maxBytes")),
+    eviction: text("eviction"),
     heartbeat: duration(text("heartbeat")),
     connectTimeout: duration(text("connectTimeout")),
   };
@@ -244,8 +272,12 @@ function natsOption(urls: string | undefined, env: Environment): OpenOptions["na
 
 /** A plain number is milliseconds. */
 function duration(text: string | undefined): Duration | undefined {
-  if (text === undefined) return undefined;
-  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : (text as Duration);
+  return number(text) as Duration | undefined;
+}
+
+/** Text that is a plain number, as one; any other as it is, for `open` to judge. */
+function number(text: string | undefined): number | string | undefined {
+  return text !== undefined && /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
 function seconds(text: string): string {

@@ -94,6 +94,7 @@ describe("resolveSettings", () => {
       namespace: "default",
       subjectPrefix: "tidemark.default",
       ttlMs: Number.POSITIVE_INFINITY,
+      ttlFrom: "creation",
       maxEntries: Number.POSITIVE_INFINITY,
       maxBytes: Number.POSITIVE_INFINITY,
       eviction: "lru",

@@ -78,7 +78,7 @@ export class Site {
         this.write([{ key, removesUpTo, add: { kind: "value", value, deadline, loaded: false } }]),
       now: () => clock.now,
       stamp: () => this.#stamps.tick(),
-      limits: { ...DEFAULTS, ttlMs: ttlMs ?? Number.POSITIVE_INFINITY },
+      limits: { ...DEFAULTS, ttlFrom: "creation", ttlMs: ttlMs ?? Number.POSITIVE_INFINITY },
     });
   }
 
