@@ -73,7 +73,9 @@ const handlers: Handlers = {
   mark() {
     const { state, connected, vectorHash, digest, counts } = host.status();
     const { snapshotsInstalled } = counts;
-    return { state, connected, seq: host.token().seq, vectorHash, digest, snapshotsInstalled };
+    const { user, system } = process.cpuUsage();
+    const processorMs = (user + system) / 1_000;
+    return { state, connected, seq: host.token().seq, vectorHash, digest, snapshotsInstalled, processorMs };
   },
   status: () => host.status(),
   show() {

@@ -4,7 +4,8 @@
  */
 import { parseArgs } from "node:util";
 import { type ChaosResult, runChaos } from "./chaos.ts";
-import { figuresOf, inWords } from "./report.ts";
+import { runFullSync } from "./full-sync.ts";
+import { figuresOf, inWords, spreadOf } from "./report.ts";
 
 const HELP = `npm run test:chaos -- [options]   five hosts and three servers as processes, under faults
 
@@ -12,6 +13,8 @@ const HELP = `npm run test:chaos -- [options]   five hosts and three servers as 
   --seed S      what everything random is drawn from (drawn, and printed)
   --hosts N     how many hosts (5)
   --verbose     every single fault
+  --full-sync N instead, so many rounds in which a host needs all keys: after a cut, and from nothing
+  --keys K      for that, how many keys (1000000)
   --json        only the figures, as JSON
 `;
 
@@ -21,12 +24,14 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Math.floor(Math.random() * 1_000_000)) },
     hosts: { type: "string", default: "5" },
     verbose: { type: "boolean", default: false },
+    "full-sync": { type: "string" },
+    keys: { type: "string", default: "1000000" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 
-function numberOf(name: "minutes" | "seed" | "hosts"): number {
+function numberOf(name: "minutes" | "seed" | "hosts" | "keys" | "full-sync"): number {
   const value = Number(values[name]);
   if (!Number.isFinite(value) || value < 0) throw new Error(`--${name} takes a number`);
   return value;
@@ -40,6 +45,23 @@ async function main(): Promise<void> {
   const say = (line: string): void => {
     if (!values.json) process.stdout.write(`${line}\n`);
   };
+  const print = (figures: unknown): void => {
+    process.stdout.write(`${JSON.stringify(figures, undefined, values.json ? undefined : 2)}\n`);
+  };
+  if (values["full-sync"] !== undefined) {
+    const { keys, freshMs, healedMs, healedProcessorMs } = await runFullSync({
+      keys: numberOf("keys"),
+      rounds: numberOf("full-sync"),
+      say,
+    });
+    print({
+      keys,
+      freshMs: spreadOf(freshMs),
+      healedMs: spreadOf(healedMs),
+      healedProcessorMs: spreadOf(healedProcessorMs),
+    });
+    return;
+  }
   const seed = numberOf("seed");
   say(`seed ${seed}`);
   const startedAt = performance.now();
@@ -63,10 +85,7 @@ async function main(): Promise<void> {
     if (!values.verbose) say(story.join("\n"));
     throw new Error(`failed with seed ${seed}`, { cause: error });
   }
-  const figures = figuresOf(result);
-  process.stdout.write(
-    values.json ? `${JSON.stringify(figures)}\n` : `${JSON.stringify(figures, null, 2)}\n`,
-  );
+  print(figuresOf(result));
 }
 
 await main();

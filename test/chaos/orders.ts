@@ -18,6 +18,8 @@ export interface Mark {
   readonly vectorHash: string;
   readonly digest: string;
   readonly snapshotsInstalled: number;
+  /** Processor time that the process has used. */
+  readonly processorMs: number;
 }
 
 /** All that a host holds and shows, taken in one turn of its event loop. */
