@@ -117,7 +117,7 @@ class TidemarkHost extends Commands implements Host {
     this.#store = new Store({
       origins: this.#origins,
       now: () => this.#fleet.now(),
-      bounds: boundsOf(settings),
+      bounds: boundsOf(settings, (key) => this.#loading?.awaitsCommit(key) === true),
       fleet:
         transport === undefined
           ? undefined

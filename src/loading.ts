@@ -64,6 +64,8 @@ export class Loading {
   readonly #loader: Loader;
   readonly #writeBehind: WriteBehind;
   readonly #turns = new Turns();
+  /** The key of the update under way: it is about to wait for its commit. */
+  #updating: string | undefined;
 
   constructor(upstream: Upstream<unknown>, limits: Settings, ports: WritePorts & LoadingPorts) {
     const { world } = ports;
@@ -161,6 +163,11 @@ export class Loading {
     this.#loader.touchedUnder("");
   }
 
+  /** Whether the upstream has yet to take what a key holds: until then it must not be let go for room. */
+  awaitsCommit(key: string): boolean {
+    return key === this.#updating || this.#writeBehind.awaits(key);
+  }
+
   tick(): void {
     this.#timers.run(this.#world.monotonic());
     this.#writeBehind.tick();
@@ -222,7 +229,9 @@ export class Loading {
     const now = this.#world.now();
     const expiresAt = ttlMs === NEVER ? NEVER : Math.floor(now) + ttlMs;
     makeRoom(this.#ports, [key]);
+    this.#updating = key;
     const order = { key, stamp: this.#write(key, stored, expiresAt), origin: this.#ports.origin };
+    this.#updating = undefined;
     const mutation: Mutation =
       stored === undefined
         ? { type: "delete", ...order }

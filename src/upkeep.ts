@@ -39,6 +39,7 @@ export class Upkeep {
   tick(): void {
     const { store, fleet, replicator } = this.#ports;
     if (replicator !== undefined) this.#settle(replicator);
+    else if (store.bounds?.exceeded) store.bounds.settled();
     const now = fleet.now();
     this.#expire(now);
     if (now < this.#compactAt) return;

@@ -37,6 +37,11 @@ export class WriteBehind {
     this.#ports = ports;
   }
 
+  /** Whether a key waits for its commit. */
+  awaits(key: string): boolean {
+    return this.#queue.get(key) !== undefined;
+  }
+
   /** Keys that wait for their commit. */
   get dirty(): number {
     return this.#queue.size;

@@ -24,15 +24,23 @@ export interface BoundSettings {
   readonly maxEntries: number;
   readonly maxBytes: number;
   readonly eviction: EvictionPolicy;
+  /** Keys that may not go yet, for what is to become of them elsewhere: none where absent. */
+  readonly isNeeded?: (key: string) => boolean;
 }
 
 /** Whether a slot may be let go: now, when more is settled, or never as it is. */
 export type MayGo = (shard: Shard, slot: number) => "now" | "later" | "never";
 
 /** Whether a slot may be let go on a host; `evicted` is absent on a standalone one. */
-export function mayLetGo(evicted: Evicted | undefined, shard: Shard, slot: number): ReturnType<MayGo> {
+export function mayLetGo(
+  evicted: Evicted | undefined,
+  shard: Shard,
+  slot: number,
+  isNeeded?: (key: string) => boolean,
+): ReturnType<MayGo> {
   const state = shard.isState(slot) ? shard.stateAt(slot) : undefined;
   if (state?.evictable === false) return "never";
+  if (isNeeded?.(shard.keyAt(slot)!)) return "later";
   if (evicted === undefined) return "now";
   const { floor } = evicted;
   if (state === undefined) return floor.covers(shard.originAt(slot), shard.seqAt(slot)) ? "now" : "later";
@@ -48,9 +56,12 @@ export interface Eviction {
 }
 
 /** The bound a host keeps, `undefined` for none. */
-export function boundsOf({ maxEntries, maxBytes, eviction }: BoundSettings): BoundSettings | undefined {
+export function boundsOf(
+  { maxEntries, maxBytes, eviction }: BoundSettings,
+  isNeeded: (key: string) => boolean,
+): BoundSettings | undefined {
   if (maxEntries === UNBOUNDED && maxBytes === UNBOUNDED) return undefined;
-  return { maxEntries, maxBytes, eviction };
+  return { maxEntries, maxBytes, eviction, isNeeded };
 }
 
 export class Bounds {
@@ -67,7 +78,7 @@ export class Bounds {
     this.#store = store;
     this.#settings = settings;
     const mayGo: MayGo = (shard, slot) => {
-      const answer = mayLetGo(store.evicted, shard, slot);
+      const answer = mayLetGo(store.evicted, shard, slot, settings.isNeeded);
       if (answer === "later") this.#unsettled = true;
       return answer;
     };
@@ -101,7 +112,7 @@ export class Bounds {
       "STORE_FULL",
       this.#unsettled
         ? `the store holds ${this.#store.shards.size} keys, far more than it may (maxEntries, maxBytes), and ` +
-            "the other hosts have not yet said that they have them; write slower, or raise the bound"
+            "what is new has yet to reach the other hosts or the upstream; write slower, or raise the bound"
         : `the store holds ${this.#store.shards.size} keys and may hold no more (maxEntries, maxBytes); ` +
             "delete keys, give them a ttl, raise maxEntries or maxBytes, or choose an eviction policy",
     );

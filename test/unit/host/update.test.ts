@@ -30,6 +30,17 @@ describe("update", () => {
     expect(upstream.rows.get("n")).toBe("42");
   });
 
+  it("keeps what the upstream has not yet, however little room there is, and lets it go afterwards", async () => {
+    const upstream = new CountingUpstream();
+    const { host, time } = standalone({ upstream, maxEntries: 2 });
+    for (const key of ["a", "b", "c"]) await host.update(key, () => `${key}!`, { commit: { within: "10s" } });
+    for (let i = 0; i < 20; i++) host.set(`other${i}`, "x");
+    expect(["a", "b", "c"].map((key) => host.get(key))).toEqual(["a!", "b!", "c!"]);
+    await pass(time, 11_000);
+    expect(["a", "b", "c"].map((key) => upstream.rows.get(key))).toEqual(["a!", "b!", "c!"]);
+    expect(host.size).toBe(2);
+  });
+
   it("runs updates of one key one after the other, in the order of asking", async () => {
     const { host, upstream } = behind();
     upstream.held = true;
