@@ -52,7 +52,7 @@ const SUBCOMMANDS: readonly Command[] = [
     for (const command of found) documented(out, command);
   }),
   sub("list", -2, "7.0.0", "Lists the names of commands.", list),
-  sub("getkeys", -3, "2.8.13", "Answers which arguments of a command are keys.", getKeys),
+  sub("getkeys", -4, "2.8.13", "Answers which arguments of a command are keys.", getKeys),
   sub("help", 2, "5.0.0", "Lists the subcommands.", ({ out }) => help(out, "COMMAND", SUBCOMMANDS)),
 ];
 
