@@ -84,9 +84,11 @@ export class EventLog {
 
   /** Drops frames that are too old. */
   expire(now: number): void {
-    for (const log of this.#origins.values()) {
+    for (const [origin, log] of this.#origins) {
       while (log.head < log.frames.length && now - log.frames[log.head]!.at > this.#limits.maxAgeMs)
         this.#shift(log);
+      // Of thousands of departed hosts nothing is left here, and nobody should have to look at them.
+      if (log.head === log.frames.length) this.#origins.delete(origin);
     }
   }
 
@@ -95,7 +97,7 @@ export class EventLog {
     while (this.#bytes > this.#limits.maxBytes) {
       let oldest: OriginLog | undefined;
       for (const log of this.#origins.values()) {
-        if (log.head === log.frames.length) continue;
+        if (log.head === log.frames.length) continue; // trimmed a moment ago
         if (oldest === undefined || log.frames[log.head]!.at < oldest.frames[oldest.head]!.at) oldest = log;
       }
       if (oldest === undefined) return;
