@@ -112,13 +112,14 @@ export class Responder {
   }
 
   #replay(peer: Peer, request: ReplayRequest): void {
-    const { origins, log, inbox, replica, self, publisher, counts } = this.#node;
+    const { origins, log, inbox, replica, self, publisher, counts, state } = this.#node;
     const { incarnation } = self;
     const origin = origins.find(request.origin);
     if (origin === SELF) publisher.release();
-    // What is held back is on its way; sent to each who asks as well, it would be sent many times.
+    // What is held back is on its way; sent to each who asks as well, it would be sent many times. It is not on
+    // its way from a host that may not publish or is about to go, nor soon enough for one that has to catch up.
     const isHeldBack = request.first > publisher.publishedSeq && replica.vector.covers(SELF, request.first);
-    if (origin === SELF && peer.state === "ready" && isHeldBack) return;
+    if (origin === SELF && state === "ready" && peer.state === "ready" && isHeldBack) return;
     const frames =
       origin === undefined
         ? []
