@@ -13,7 +13,7 @@ import type { Value } from "./crdt/entry.ts";
 import { type EventBody, eventFrom, type ReplicatedEvent, valueEvent } from "./crdt/event.ts";
 import { TidemarkError } from "./errors.ts";
 import { FleetClock } from "./fleet-clock.ts";
-import { type Inspection, inspect } from "./inspection.ts";
+import { type Handles, type Inspection, inspect, type Standing, standingOf } from "./inspection.ts";
 
 export type { InspectedCell, InspectedEntry, Inspection } from "./inspection.ts";
 
@@ -48,13 +48,7 @@ export interface HostObserver {
 }
 
 /** A `Tidemark` with the handles that simulations need. */
-export interface Host extends Tidemark {
-  /** Stops at once: no flush, no goodbye, timers gone. What a kill -9 does. */
-  crash(): void;
-  inspect(): Inspection;
-  /** Fleet time, milliseconds since 1970: what hides expired keys. */
-  fleetNow(): number;
-}
+export interface Host extends Tidemark, Handles {}
 
 const TICK_MS = 20;
 /** `close` waits at most this long for the server and another host to have everything. */
@@ -244,6 +238,14 @@ class TidemarkHost extends Commands implements Host {
 
   fleetNow(): number {
     return this.#fleet.now();
+  }
+
+  get closed(): boolean {
+    return this.#closed === "closed";
+  }
+
+  standing(): Standing {
+    return standingOf(this.#store, this.#state());
   }
 
   crash(): void {

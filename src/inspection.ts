@@ -1,7 +1,24 @@
 /** The physical state of a host with origins by name: for simulations, and to compare two hosts. */
 import type { Entry, Value } from "./crdt/entry.ts";
 import type { Replicator } from "./replication/replicator.ts";
+import type { Status } from "./status.ts";
 import type { Store } from "./store/store.ts";
+
+/** What simulations do with a host besides. */
+export interface Handles {
+  /** Stops at once: no flush, no goodbye, timers gone. What a kill -9 does. */
+  crash(): void;
+  inspect(): Inspection;
+  /** Fleet time, milliseconds since 1970: what hides expired keys. */
+  fleetNow(): number;
+  /** Whether it has crashed or has left. */
+  readonly closed: boolean;
+  /** What is looked at all the time: `status()` answers the same, and what it knows of every other host. */
+  standing(): Standing;
+}
+
+/** Where a host stands. */
+export type Standing = Pick<Status, "state" | "vectorHash" | "digest" | "partial">;
 
 /** An entry with its origin by name. Fields that its kind does not have are absent. */
 export interface InspectedEntry {
@@ -50,6 +67,11 @@ export interface Inspection {
   readonly needs: number;
   /** Fully reset counter segments of other hosts that are kept until their owner has seen the reset. */
   readonly zeroCells: number;
+}
+
+export function standingOf(store: Store, state: Standing["state"]): Standing {
+  const vectorHash = store.vector.hash(store.origins);
+  return { state, vectorHash, digest: store.digests.root(), partial: store.evicted?.partial === true };
 }
 
 export function inspect(store: Store, replicator: Replicator | undefined): Inspection {

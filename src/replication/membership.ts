@@ -141,12 +141,19 @@ export function heartbeatInterval(configuredMs: number | undefined, hosts: numbe
 
 /** Its clock minus ours: the largest sample, for that had the least delay. */
 export function clockOffset(peer: Peer): number {
-  return peer.offsets.length === 0 ? 0 : Math.max(...peer.offsets);
+  const { offsets } = peer;
+  if (offsets.length === 0) return 0;
+  let largest = offsets[0]!;
+  for (let i = 1; i < offsets.length; i++) if (offsets[i]! > largest) largest = offsets[i]!;
+  return largest;
 }
 
 /** The median of our clock (0) and the others' differences: what to add to ours for fleet time. */
 export function medianOffset(peers: readonly Peer[]): number {
-  const offsets = [0, ...peers.map(clockOffset)].sort((left, right) => left - right);
+  // Asked for at every tick: an array of numbers sorts without calling back.
+  const offsets = new Float64Array(peers.length + 1);
+  for (let i = 0; i < peers.length; i++) offsets[i] = clockOffset(peers[i]!);
+  offsets.sort();
   const middle = offsets.length >> 1;
   return offsets.length % 2 === 1 ? offsets[middle]! : (offsets[middle - 1]! + offsets[middle]!) / 2;
 }

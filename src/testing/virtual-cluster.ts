@@ -185,7 +185,7 @@ export class VirtualCluster implements Cluster {
 
   /** Whether the host neither crashed nor closed. */
   alive(index: number): boolean {
-    return this.#members[index]!.alive && this.hosts[index]!.status().state !== "closed";
+    return this.#members[index]!.alive && !this.hosts[index]!.closed;
   }
 
   paused(index: number): boolean {
@@ -198,7 +198,7 @@ export class VirtualCluster implements Cluster {
     let digestOfAll: string | undefined;
     for (let index = 0; index < this.hosts.length; index++) {
       if (!this.#members[index]!.alive) continue;
-      const { state, vectorHash, digest, partial } = this.hosts[index]!.status();
+      const { state, vectorHash, digest, partial } = this.hosts[index]!.standing();
       if (state === "closed") continue;
       if (state !== "ready") return false;
       first ??= vectorHash;

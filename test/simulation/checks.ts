@@ -23,6 +23,12 @@ export class SimulationFailure extends Error {
   }
 }
 
+/** What went wrong in a run: in a sentence, or with the stack of what was thrown. */
+export function inWords(error: unknown): string {
+  if (error instanceof SimulationFailure) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 /** All events of a run, by the incarnation that made them. */
 export type Written = ReadonlyMap<string, readonly RecordedEvent[]>;
 

@@ -34,13 +34,13 @@ export class Client {
   readonly #cluster: VirtualCluster;
   readonly #random: Random;
   readonly #mix: Mix;
-  readonly #tell: (what: string) => void;
+  readonly #tell: (what: () => string) => void;
   readonly #claims: Claim[] = [];
   readonly #watchers = new Map<Host, Watcher>();
   #operations = 0;
   #failure: Error | undefined;
 
-  constructor(cluster: VirtualCluster, random: Random, mix: Mix, tell: (what: string) => void) {
+  constructor(cluster: VirtualCluster, random: Random, mix: Mix, tell: (what: () => string) => void) {
     this.#cluster = cluster;
     this.#random = random;
     this.#mix = mix;
@@ -130,7 +130,7 @@ export class Client {
       got = { error: error.code };
     }
     this.#operations++;
-    this.#tell(`${host.node} ${inWords(operation)} -> ${JSON.stringify(got, inJson)}`);
+    this.#tell(() => `${host.node} ${inWords(operation)} -> ${JSON.stringify(got, inJson)}`);
     const outcome = expectedOutcome(operation, before, this.#mix.settings.ttlMs!);
     const wanted = "error" in outcome ? { error: outcome.error } : { result: outcome.result };
     const after = "error" in outcome ? before : outcome.contents;

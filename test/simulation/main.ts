@@ -3,34 +3,16 @@
  * it runs the one seed of `--from` and tells how it came to what went wrong; with `--often` it compares
  * with the oracle all the time, which finds the first moment but may disturb the run.
  */
-import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { SimulationFailure } from "./checks.ts";
-import { Simulation, simulate } from "./simulate.ts";
+import { inWords, SimulationFailure } from "./checks.ts";
+import { runSeeds } from "./pool.ts";
+import { Simulation } from "./simulate.ts";
 import { tellStory } from "./story.ts";
-import { type Report, Summary } from "./summary.ts";
-
-interface Task {
-  readonly from: number;
-  readonly seeds: number;
-  /** Every how manieth seed is ours. */
-  readonly stride: number;
-}
+import { Summary } from "./summary.ts";
 
 const LINES_BEFORE_FAILURE = 40;
 const REPORT_EVERY_MS = 10_000;
-
-async function work({ from, seeds, stride }: Task, report: (report: Report) => void): Promise<void> {
-  for (let seed = from; seed < from + seeds; seed += stride) {
-    try {
-      report({ result: await simulate(seed) });
-    } catch (error) {
-      report({ seed, failure: inWords(error) });
-    }
-  }
-}
 
 async function trace(seed: number, often: boolean): Promise<void> {
   const lines: string[] = [];
@@ -61,27 +43,11 @@ function mapInJson(_: string, value: unknown): unknown {
   return value instanceof Map ? Object.fromEntries(value) : value;
 }
 
-function inWords(error: unknown): string {
-  if (error instanceof SimulationFailure) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-async function distribute(from: number, seeds: number, jobs: number): Promise<void> {
+async function runMany(from: number, seeds: number, jobs: number): Promise<void> {
   const summary = new Summary();
   const timer = setInterval(() => summary.print(), REPORT_EVERY_MS);
-  const workers = Array.from({ length: jobs }, (_, job) => {
-    const task: Task = { from: from + job, seeds: seeds - job, stride: jobs };
-    return new Promise<void>((resolve, reject) => {
-      const worker = fork(fileURLToPath(import.meta.url), ["--work", JSON.stringify(task)]);
-      worker.on("message", (report) => summary.add(report as Report));
-      worker.on("error", reject);
-      worker.on("exit", (code) =>
-        code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`)),
-      );
-    });
-  });
   try {
-    await Promise.all(workers);
+    await runSeeds({ from, seeds, jobs }, (report) => summary.add(report));
   } finally {
     clearInterval(timer);
     summary.print();
@@ -106,7 +72,6 @@ async function main(): Promise<void> {
       jobs: { type: "string", default: String(availableParallelism()) },
       trace: { type: "boolean", default: false },
       often: { type: "boolean", default: false },
-      work: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -120,11 +85,8 @@ async function main(): Promise<void> {
       throw new Error(`--${name} takes a number`);
     return value;
   };
-  if (values.work !== undefined) {
-    await work(JSON.parse(values.work) as Task, (report) => process.send?.(report));
-    process.disconnect?.();
-  } else if (values.trace) await trace(number("from"), values.often);
-  else await distribute(number("from"), number("seeds"), number("jobs"));
+  if (values.trace) await trace(number("from"), values.often);
+  else await runMany(number("from"), number("seeds"), number("jobs"));
 }
 
 await main();

@@ -117,7 +117,10 @@ export class Simulation {
         this.#tell(what);
       },
     };
-    this.#client = new Client(this.cluster, root.fork(), this.mix, (what) => this.#tell(what));
+    this.#client = new Client(this.cluster, root.fork(), this.mix, (what) => {
+      // Every operation is told, and most runs tell nobody.
+      if (options.tell !== undefined) this.#tell(what());
+    });
   }
 
   async run(): Promise<RunResult> {

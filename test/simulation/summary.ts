@@ -37,6 +37,11 @@ export class Summary {
   #hostMs = 0;
   #failed = 0;
 
+  /** How many seeds were run. */
+  get seeds(): number {
+    return this.#converged.length + this.#failed;
+  }
+
   /** How many seeds failed. */
   get failed(): number {
     return this.#failed;
@@ -59,7 +64,7 @@ export class Summary {
   /** One line about all so far. */
   print(): void {
     const seconds = (performance.now() - this.#started) / 1_000;
-    const seeds = this.#converged.length + this.#failed;
+    const { seeds } = this;
     const sorted = this.#converged.toSorted((left, right) => left - right);
     const percentile = (share: number): string => {
       return `${((sorted[Math.floor((sorted.length - 1) * share)] ?? 0) / 1_000).toFixed(2)} s`;
