@@ -144,7 +144,8 @@ class TidemarkHost extends Commands implements Host {
     const writes = new Writes(ports);
     const clear = (prefix: string): void => writes.clear(prefix);
     const { incarnation: origin } = this;
-    this.#loading = openLoading(settings, ports, { clear, world, origin, clock: this.#clock });
+    const replicator = transport === undefined ? undefined : () => this.#replicator!;
+    this.#loading = openLoading(settings, ports, { clear, world, origin, clock: this.#clock, replicator });
     this.serve(this.#reads, writes, new Moves(ports), this.#loading);
     if (transport !== undefined) {
       this.#replicator = new Replicator({
@@ -154,6 +155,7 @@ class TidemarkHost extends Commands implements Host {
         transport,
         origins: this.#origins,
         replica: this.#replica,
+        loads: this.#loading?.fleet,
         tell: (event) => this.#listeners.told(event),
       });
       this.#assurance = new Assurance(this.#replicator, this.#store.vector);

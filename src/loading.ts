@@ -5,22 +5,25 @@
 
 import { checkOptions, type Duration, invalid, parseDuration } from "./arguments.ts";
 import type { HybridLogicalClock } from "./causality/hybrid-logical-clock.ts";
-import type { NewEntry, ReplicatedEvent } from "./crdt/event.ts";
+import type { ReplicatedEvent } from "./crdt/event.ts";
 import { deleteKey, setValue } from "./crdt/operations.ts";
 import { toKey, toValue } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
+import { FleetLoads } from "./fleet-loads.ts";
 import { bytesOf } from "./loader/codec.ts";
 import { type LoaderCounts, type LoaderStatus, noLoaderCounts } from "./loader/counts.ts";
 import { freshnessOf } from "./loader/freshness.ts";
 import { Loader } from "./loader/loader.ts";
-import type { Held, LoaderWorld, Memory } from "./loader/memory.ts";
+import type { LoaderWorld, Memory } from "./loader/memory.ts";
 import type { LoadingSettings } from "./loader/settings.ts";
 import { Timers } from "./loader/timers.ts";
 import { Turns } from "./loader/turns.ts";
 import type { Mutation, Stored, Upstream } from "./loader/upstream.ts";
 import { WriteBehind } from "./loader/write-behind.ts";
+import { memoryOf } from "./loader-memory.ts";
 import type { Settings } from "./options.ts";
-import { asValue } from "./store/changes.ts";
+import { OwnLoads } from "./own-loads.ts";
+import type { Replicator } from "./replication/replicator.ts";
 import type { UpdateOptions } from "./tidemark.ts";
 import type { World } from "./world.ts";
 import { makeRoom, see, type WritePorts } from "./write-ports.ts";
@@ -37,6 +40,8 @@ export interface LoadingPorts {
   readonly clock: HybridLogicalClock;
   /** Our incarnation. */
   readonly origin: string;
+  /** Absent on a standalone host; to be called once the host is complete. */
+  readonly replicator: (() => Replicator) | undefined;
 }
 
 /** How sure an update is to reach the upstream, and when, in milliseconds; `undefined`: it does not. */
@@ -59,6 +64,10 @@ export class Loading {
   readonly #upstream: Upstream<unknown>;
   readonly #settings: LoadingSettings;
   readonly #world: LoaderWorld;
+  readonly #memory: Memory;
+  /** The other hosts; `undefined` on a standalone one. */
+  readonly fleet: FleetLoads | undefined;
+  readonly #ownLoads: OwnLoads;
   readonly #timers = new Timers();
   readonly #counts: LoaderCounts = noLoaderCounts();
   readonly #loader: Loader;
@@ -68,8 +77,11 @@ export class Loading {
   #updating: string | undefined;
 
   constructor(upstream: Upstream<unknown>, limits: Settings, ports: WritePorts & LoadingPorts) {
-    const { world } = ports;
+    const { world, store, clock, replicator } = ports;
     this.#ports = ports;
+    this.#memory = memoryOf(ports, clock);
+    this.#ownLoads = new OwnLoads({ store, write: ports.write, defer: (task) => world.defer(task) });
+    if (replicator !== undefined) this.fleet = new FleetLoads(replicator, () => this.#loader);
     this.#limits = limits;
     this.#upstream = upstream;
     this.#settings = limits.loading;
@@ -89,7 +101,8 @@ export class Loading {
     this.#writeBehind = new WriteBehind({ ...shared, committed: () => undefined });
     this.#loader = new Loader({
       ...shared,
-      memory: this.#memory(),
+      memory: this.#memory,
+      fleet: this.fleet,
       unsaved: (key) => this.#writeBehind.unsaved(key),
     });
   }
@@ -121,7 +134,7 @@ export class Loading {
       throw invalid("update", change, "a function from the value to the new one");
     this.#counts.updates++;
     // Nothing to wait for: neither for other updates of the key, nor for a load.
-    const held = this.#turns.busy(key) ? undefined : this.#find(key);
+    const held = this.#turns.busy(key) ? undefined : this.#memory.find(key);
     if (held !== undefined && freshnessOf(held, this.#world.now(), this.#settings) === "fresh") {
       this.#counts.gets++;
       this.#counts.hits++;
@@ -133,7 +146,7 @@ export class Loading {
       const loaded = await this.#loader.get(key, options.signal);
       // Somebody may have written between the answer and our turn: 1. it was loaded, 2. another caller's
       // write was applied, 3. we go on. What memory holds now is what the function must see.
-      return this.#apply(key, this.#find(key)?.value ?? loaded, change, within, ttlMs);
+      return this.#apply(key, this.#memory.find(key)?.value ?? loaded, change, within, ttlMs);
     });
     if (committed !== undefined) await committed;
     return value;
@@ -156,6 +169,7 @@ export class Loading {
   heard(event: ReplicatedEvent): void {
     if (event.clear !== null) this.#loader.touchedUnder(event.clear.prefix);
     else if (event.sweep === null) this.#loader.touched(event.key);
+    this.#ownLoads.heard(event);
   }
 
   /** An image was installed: any key may have changed. */
@@ -252,53 +266,6 @@ export class Loading {
     const stamp = this.#ports.clock.last;
     this.#ports.clock.leap(STAMPS_PER_MICROSECOND);
     return stamp;
-  }
-
-  #memory(): Memory {
-    return {
-      find: (key) => this.#find(key),
-      canonical: (value) => toValue(value, this.#limits.maxValueBytes),
-      putLoaded: (key, value, deadline) => {
-        this.#ports.writable();
-        makeRoom(this.#ports, [key]);
-        const add: NewEntry = { kind: "value", value, deadline, loaded: true };
-        this.#ports.write([setValue(see(this.#ports, key), add)]);
-      },
-      dropLoaded: (key) => {
-        if (this.#find(key)?.loaded !== true) return;
-        this.#ports.write([deleteKey(see(this.#ports, key))]);
-      },
-      observe: (stamp) => this.#ports.clock.observe(stamp),
-    };
-  }
-
-  #find(key: string): Held | undefined {
-    const { store } = this.#ports;
-    const shard = store.shards.of(key);
-    const slot = shard.find(key);
-    if (slot < 0) return undefined;
-    if (store.bounds !== undefined) shard.touch(slot);
-    const now = store.now();
-    if (!shard.isState(slot)) {
-      const deadline = shard.deadlineAt(slot);
-      return deadline <= now
-        ? undefined
-        : { value: shard.valueAt(slot), loaded: shard.loadedAt(slot), deadline };
-    }
-    const state = shard.stateAt(slot);
-    const view = state.view(now);
-    if (view === undefined) return undefined;
-    if (view.type !== "string") {
-      throw new TidemarkError(
-        "WRONG_TYPE",
-        `"${key}" holds a ${view.type}, and an upstream holds strings; use another key`,
-      );
-    }
-    return {
-      value: asValue(view.value),
-      loaded: state.winner(now)?.loaded ?? false,
-      deadline: view.deadline,
-    };
   }
 
   #within(commit: UpdateOptions["commit"] = "default"): CommitWithin {

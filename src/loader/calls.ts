@@ -102,3 +102,18 @@ export function upstreamFailed(what: string, cause: unknown): TidemarkError {
   const why = cause instanceof Error ? cause.message : String(cause);
   return new TidemarkError("UPSTREAM_FAILED", `${what}: ${why}; see the cause`, { cause });
 }
+
+/** Aborted once all of them are. */
+export function whenAll(signals: readonly AbortSignal[]): AbortSignal {
+  const controller = new AbortController();
+  let left = signals.length;
+  for (const signal of signals) {
+    const aborted = (): void => {
+      left--;
+      if (left === 0) controller.abort(signal.reason);
+    };
+    if (signal.aborted) aborted();
+    else signal.addEventListener("abort", aborted, { once: true });
+  }
+  return controller.signal;
+}

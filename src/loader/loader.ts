@@ -12,8 +12,10 @@
  * nothing: it answers what memory holds now or, if that is nothing, loads again.
  */
 import { TidemarkError } from "../errors.ts";
-import { LoadCalls, upstreamFailed } from "./calls.ts";
+import { type Answer, codeOf, type FinalAnswer, failedAnswer } from "./answer.ts";
+import { LoadCalls, upstreamFailed, whenAll } from "./calls.ts";
 import type { LoaderCounts } from "./counts.ts";
+import { type Fleet, RemoteLoads } from "./fleet.ts";
 import { freshnessOf, loadedDeadline } from "./freshness.ts";
 import type { Held, LoaderWorld, Memory } from "./memory.ts";
 import { Negatives } from "./negatives.ts";
@@ -32,6 +34,8 @@ export interface LoaderPorts {
   readonly world: LoaderWorld;
   readonly timers: Timers;
   readonly counts: LoaderCounts;
+  /** Absent: this host is alone. */
+  readonly fleet?: Fleet | undefined;
   /** What waits for its commit: its value, `undefined` for a deletion. */
   unsaved(key: string): { readonly value: Stored | undefined } | undefined;
 }
@@ -43,6 +47,7 @@ export class Loader {
   readonly #calls: LoadCalls;
   readonly #flights = new Singleflight<Stored | undefined>();
   readonly #negatives: Negatives;
+  readonly #remote: RemoteLoads | undefined;
   /** Flights that leave together at the end of the turn, where the upstream loads many at once. */
   readonly #departing: LoadFlight[] = [];
 
@@ -50,6 +55,17 @@ export class Loader {
     this.#ports = ports;
     this.#calls = new LoadCalls(ports);
     this.#negatives = new Negatives(ports.settings.maxNegative);
+    const { fleet, settings, timers, world } = ports;
+    if (fleet === undefined) return;
+    this.#remote = new RemoteLoads({
+      fleet,
+      softTimeoutMs: settings.softTimeoutMs,
+      timers,
+      world,
+      here: (flight) => this.#depart(flight),
+      again: (flight) => this.#again(flight),
+      landed: (flight, answer) => this.#landedElsewhere(flight, answer),
+    });
   }
 
   get loading(): number {
@@ -104,9 +120,63 @@ export class Loader {
     for (const flight of [...this.#flights.all()]) if (flight.key.startsWith(prefix)) this.#overtake(flight);
   }
 
+  /** Loads a key for another host, here and whoever owns it, and says how it goes: the last answer is final. */
+  loadFor(key: string, reply: (answer: Answer) => void): void {
+    try {
+      const known = this.#knownFor(key);
+      if (known !== undefined) {
+        reply(known);
+        return;
+      }
+    } catch (error) {
+      reply(failedAnswer(error));
+      return;
+    }
+    const flight = this.#flightFor(key);
+    flight.keep();
+    reply({ outcome: "loading" });
+    flight.wait().then(
+      (value) => reply(this.#outcomeOf(key, value)),
+      (error: unknown) => reply(failedAnswer(error)),
+    );
+  }
+
+  /** What another host answers to our request. */
+  answered(host: string, id: number, answer: Answer): void {
+    this.#remote?.answered(host, id, answer);
+  }
+
   /** Ends every load. */
   close(): void {
     this.#flights.failAll(new TidemarkError("CLOSED", "this host was closed; open a new one"));
+  }
+
+  /** What can be said at once to another host that asks. */
+  #knownFor(key: string): Answer | undefined {
+    const { memory, settings, world } = this.#ports;
+    const held = memory.find(key);
+    if (held !== undefined) {
+      const freshness = freshnessOf(held, world.now(), settings);
+      if (freshness === "fallback") return undefined;
+      if (freshness === "revalidate") this.#revalidate(key);
+      return { outcome: "held", value: held.value };
+    }
+    const unsaved = this.#ports.unsaved(key);
+    if (unsaved?.value !== undefined) return { outcome: "held", value: unsaved.value };
+    const forMs = Math.ceil(this.#negatives.left(key, world.monotonic()));
+    return unsaved !== undefined || forMs > 0 ? { outcome: "absent", forMs } : undefined;
+  }
+
+  /** The load of a key by this host, which another one has asked for. */
+  #flightFor(key: string): LoadFlight {
+    const underway = this.#flights.get(key);
+    const flight = underway ?? this.#open(key);
+    if (underway === undefined) this.#ports.counts.backgroundLoads++;
+    // Where both take the other for the owner, one of them has to begin.
+    else if (this.#remote?.has(key)) this.#remote.drop(key);
+    else return flight;
+    this.#depart(flight);
+    return flight;
   }
 
   #join(key: string): LoadFlight {
@@ -116,8 +186,10 @@ export class Loader {
       counts.coalesced++;
       return underway;
     }
-    counts.loads++;
-    return this.#begin(key);
+    const flight = this.#open(key);
+    if (this.#begin(flight) === "elsewhere") counts.remote++;
+    else counts.loads++;
+    return flight;
   }
 
   #revalidate(key: string): void {
@@ -125,12 +197,24 @@ export class Loader {
     counts.staleHits++;
     if (this.#flights.get(key) !== undefined) return;
     counts.backgroundLoads++;
-    this.#begin(key).keep();
+    const flight = this.#open(key);
+    flight.keep();
+    this.#begin(flight);
   }
 
-  #begin(key: string): LoadFlight {
+  /** Sets out: to the owner of the key, or to the upstream. */
+  #begin(flight: LoadFlight): "here" | "elsewhere" {
+    if (this.#remote?.begin(flight)) return "elsewhere";
+    this.#depart(flight);
+    return "here";
+  }
+
+  #open(key: string): LoadFlight {
     const { timers, world, settings, counts } = this.#ports;
-    const flight = this.#flights.open(key, () => cancel());
+    const flight = this.#flights.open(key, () => {
+      cancel();
+      this.#remote?.drop(key);
+    });
     const cancel = timers.add(world.monotonic() + settings.hardTimeoutMs, () => {
       counts.timedOutLoads++;
       flight.fail(
@@ -141,7 +225,6 @@ export class Loader {
         ),
       );
     });
-    this.#depart(flight);
     return flight;
   }
 
@@ -209,10 +292,7 @@ export class Loader {
   #land(flight: LoadFlight, row: Row | undefined): void {
     if (!flight.open) return;
     if (flight.overtaken && flight.restarts < MOST_RESTARTS) {
-      this.#ports.counts.overtaken++;
-      flight.overtaken = false;
-      flight.restarts++;
-      this.#depart(flight);
+      this.#again(flight);
       return;
     }
     try {
@@ -220,6 +300,45 @@ export class Loader {
     } catch (error) {
       this.#crash(flight, error);
     }
+  }
+
+  /** Something overtook it: whatever comes of it now may be out of date. */
+  #again(flight: LoadFlight): void {
+    this.#ports.counts.overtaken++;
+    this.#remote?.drop(flight.key);
+    flight.overtaken = false;
+    flight.restarts++;
+    if (flight.restarts > MOST_RESTARTS) this.#depart(flight);
+    else this.#begin(flight);
+  }
+
+  #landedElsewhere(flight: LoadFlight, answer: FinalAnswer): void {
+    const { memory, world, counts } = this.#ports;
+    switch (answer.outcome) {
+      case "held":
+        // It is on its way as an event, or was let go here for room: entering it once more would only be noise.
+        flight.settle(memory.canonical(answer.value));
+        return;
+      case "absent":
+        counts.absent++;
+        if (answer.forMs > 0) this.#negatives.remember(flight.key, world.monotonic() + answer.forMs);
+        flight.settle(undefined);
+        return;
+      default:
+        counts.failedLoads++;
+        flight.fail(new TidemarkError(codeOf(answer.code), answer.message));
+    }
+  }
+
+  /** How a load that was made here for another host ended. */
+  #outcomeOf(key: string, value: Stored | undefined): Answer {
+    const { memory, fleet, world } = this.#ports;
+    if (value === undefined) {
+      return { outcome: "absent", forMs: Math.ceil(this.#negatives.left(key, world.monotonic())) };
+    }
+    // What memory would not take travels in the answer.
+    if (memory.find(key) === undefined || fleet === undefined) return { outcome: "held", value };
+    return { outcome: "entered", seq: fleet.seq() };
   }
 
   #absent(flight: LoadFlight): undefined {
@@ -259,19 +378,4 @@ export class Loader {
       flight.fail(error);
     }
   }
-}
-
-/** Aborted once all of them are. */
-function whenAll(signals: readonly AbortSignal[]): AbortSignal {
-  const controller = new AbortController();
-  let left = signals.length;
-  for (const signal of signals) {
-    const aborted = (): void => {
-      left--;
-      if (left === 0) controller.abort(signal.reason);
-    };
-    if (signal.aborted) aborted();
-    else signal.addEventListener("abort", aborted, { once: true });
-  }
-  return controller.signal;
 }

@@ -25,11 +25,16 @@ export class Negatives {
   }
 
   has(key: string, now: number): boolean {
+    return this.left(key, now) > 0;
+  }
+
+  /** For how much longer it holds; 0 if it is not known to be absent. */
+  left(key: string, now: number): number {
     const until = this.#until.get(key);
-    if (until === undefined) return false;
-    if (until > now) return true;
+    if (until === undefined) return 0;
+    if (until > now) return until - now;
     this.#until.delete(key);
-    return false;
+    return 0;
   }
 
   forget(key: string): void {

@@ -59,6 +59,7 @@ export class Heartbeats {
       vectorHash: vector.hash(node.origins),
       digest,
       keys,
+      serves: node.loads.serves,
       partial,
       complete,
       rows,

@@ -24,6 +24,8 @@ export interface Peer {
   vectorHash: string;
   digest: string;
   keys: number;
+  /** Whether it loads and commits. */
+  serves: boolean;
   /** Whether it has let go of entries for room. */
   partial: boolean;
   /** What it had reported when we last had all of that: what it writes from now on, it wrote after that. */
@@ -97,6 +99,7 @@ export class Membership {
     peer.vectorHash = heartbeat.vectorHash;
     peer.digest = heartbeat.digest;
     peer.keys = heartbeat.keys;
+    peer.serves = heartbeat.serves;
     peer.partial = heartbeat.partial;
     peer.offsets.push(heartbeat.wallMs - wallMs);
     if (peer.offsets.length > OFFSET_SAMPLES) peer.offsets.shift();
@@ -169,6 +172,24 @@ export function rendezvousRank(duty: string, self: string, hosts: readonly strin
   return rank;
 }
 
+/** The first of the hosts in the order of `rendezvousRank`, at most so many. */
+export function rendezvousOrder(duty: string, hosts: readonly string[], most: number): string[] {
+  const first: { readonly host: string; readonly weight: number }[] = [];
+  for (const host of hosts) {
+    const own = weight(duty, host);
+    let place = first.length;
+    while (place > 0 && outranks(own, host, first[place - 1]!)) place--;
+    if (place >= most) continue;
+    first.splice(place, 0, { host, weight: own });
+    if (first.length > most) first.pop();
+  }
+  return first.map(({ host }) => host);
+}
+
+function outranks(own: number, name: string, other: { host: string; weight: number }): boolean {
+  return own > other.weight || (own === other.weight && name > other.host);
+}
+
 function weight(duty: string, host: string): number {
   let hash = 0x811c9dc5;
   const text = `${duty}\n${host}`;
@@ -192,6 +213,7 @@ function newPeer(heartbeat: Heartbeat, origin: number, now: number): Peer {
     vectorHash: "",
     digest: "",
     keys: 0,
+    serves: false,
     partial: false,
     settled: new VersionVector(),
     offsets: [],

@@ -9,7 +9,7 @@ import type { TidemarkError } from "../errors.ts";
 import { malformed } from "./cbor.ts";
 import { FRAME_TYPE, MAX_INCARNATION_BYTES, PROTOCOL_VERSION } from "./frame.ts";
 import { CHUNK_TYPE } from "./image-codec.ts";
-import type { Message, PeerState, Row } from "./messages.ts";
+import type { LoadOutcome, Message, PeerState, Row } from "./messages.ts";
 
 const TYPES = {
   heartbeat: 2,
@@ -22,6 +22,8 @@ const TYPES = {
   "rows-request": 10,
   acknowledgement: 11,
   fragment: 12,
+  "load-request": 13,
+  "load-answer": 14,
 } as const satisfies Record<Message["type"], number>;
 
 const STATES: readonly PeerState[] = ["joining", "ready", "leaving"];
@@ -85,6 +87,7 @@ function fieldsOf(message: Message): unknown[] {
         message.partial,
         message.complete,
         message.rows,
+        message.serves,
       ];
     case "replay-request":
       return [message.incarnation, message.node, message.origin, message.first, message.last];
@@ -102,6 +105,10 @@ function fieldsOf(message: Message): unknown[] {
       return [message.incarnation, message.node];
     case "acknowledgement":
       return [message.incarnation, message.seq];
+    case "load-request":
+      return [message.incarnation, message.node, message.id, message.key];
+    case "load-answer":
+      return [message.incarnation, message.id, ...fieldsOfOutcome(message.answer)];
     case "fragment":
       return [message.incarnation, message.id, message.index, message.count, message.bytes];
     default:
@@ -127,6 +134,7 @@ function readFields(type: number, fields: Fields): Message {
         partial: fields.boolean(),
         complete: fields.boolean(),
         rows: fields.rows(),
+        serves: fields.boolean(),
       };
     case TYPES["replay-request"]: {
       const node = fields.text();
@@ -174,6 +182,16 @@ function readFields(type: number, fields: Fields): Message {
       return { type: "rows-request", incarnation, node: fields.text() };
     case TYPES.acknowledgement:
       return { type: "acknowledgement", incarnation, seq: fields.uint() };
+    case TYPES["load-request"]:
+      return {
+        type: "load-request",
+        incarnation,
+        node: fields.text(),
+        id: fields.uint(),
+        key: fields.longText(),
+      };
+    case TYPES["load-answer"]:
+      return { type: "load-answer", incarnation, id: fields.uint(), answer: readOutcome(fields) };
     case TYPES.fragment: {
       const id = fields.uint();
       const index = fields.uint();
@@ -182,6 +200,40 @@ function readFields(type: number, fields: Fields): Message {
     }
     default:
       throw malformed("an unknown type of message");
+  }
+}
+
+const OUTCOMES = ["loading", "held", "entered", "absent", "failed", "refused"] as const;
+
+function fieldsOfOutcome(answer: LoadOutcome): unknown[] {
+  const outcome = OUTCOMES.indexOf(answer.outcome);
+  switch (answer.outcome) {
+    case "held":
+      return [outcome, answer.value];
+    case "entered":
+      return [outcome, answer.seq];
+    case "absent":
+      return [outcome, answer.forMs];
+    case "failed":
+      return [outcome, answer.code, answer.message];
+    default:
+      return [outcome];
+  }
+}
+
+function readOutcome(fields: Fields): LoadOutcome {
+  const outcome = fields.oneOf(OUTCOMES);
+  switch (outcome) {
+    case "held":
+      return { outcome, value: fields.value() };
+    case "entered":
+      return { outcome, seq: fields.uint() };
+    case "absent":
+      return { outcome, forMs: fields.uint() };
+    case "failed":
+      return { outcome, code: fields.text(), message: fields.longText() };
+    default:
+      return { outcome };
   }
 }
 
@@ -215,6 +267,19 @@ class Fields {
   text(): string {
     const item = this.#take();
     if (typeof item !== "string" || item.length > MAX_INCARNATION_BYTES) throw unexpected("a short text");
+    return item;
+  }
+
+  /** Of any length: what it may cost is bounded by the message. */
+  longText(): string {
+    const item = this.#take();
+    if (typeof item !== "string") throw unexpected("a text");
+    return item;
+  }
+
+  value(): string | Uint8Array {
+    const item = this.#take();
+    if (typeof item !== "string" && !(item instanceof Uint8Array)) throw unexpected("text or bytes");
     return item;
   }
 

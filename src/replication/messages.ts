@@ -18,6 +18,8 @@ export interface Heartbeat {
   readonly vectorHash: string;
   readonly digest: string;
   readonly keys: number;
+  /** Whether it loads and commits: it has an upstream. */
+  readonly serves: boolean;
   /** Whether the sender has let go of entries for room: its digest is not that of its vector. */
   readonly partial: boolean;
   /** Rows that changed since the last heartbeat; with `complete`, all of them. */
@@ -92,6 +94,39 @@ export interface Acknowledgement {
   readonly seq: number;
 }
 
+/** Asks for the value of a key, loaded if it is not there; by the one who does not own the key. */
+export interface LoadRequest {
+  readonly type: "load-request";
+  readonly incarnation: string;
+  readonly node: string;
+  /** The asker's number for it: the same in all its requests for one load. */
+  readonly id: number;
+  readonly key: string;
+}
+
+/** What became of a load. */
+export type LoadOutcome =
+  /** It is under way. */
+  | { readonly outcome: "loading" }
+  /** It was there before. */
+  | { readonly outcome: "held"; readonly value: string | Uint8Array }
+  /** It was loaded, and entered by an event of the answering host, this one or an earlier one. */
+  | { readonly outcome: "entered"; readonly seq: number }
+  /** There is no such row; remembered for so many milliseconds more. */
+  | { readonly outcome: "absent"; readonly forMs: number }
+  /** The upstream failed, with a code and a message of ours. */
+  | { readonly outcome: "failed"; readonly code: string; readonly message: string }
+  /** It does not load, or not now. */
+  | { readonly outcome: "refused" };
+
+/** Answers a load request; several times, the last of them final. */
+export interface LoadAnswer {
+  readonly type: "load-answer";
+  readonly incarnation: string;
+  readonly id: number;
+  readonly answer: LoadOutcome;
+}
+
 /** A piece of a message that is larger than the network carries. */
 export interface Fragment {
   readonly type: "fragment";
@@ -112,4 +147,6 @@ export type Message =
   | SyncRefusal
   | RowsRequest
   | Acknowledgement
+  | LoadRequest
+  | LoadAnswer
   | Fragment;

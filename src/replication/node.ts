@@ -8,8 +8,8 @@ import type { Channel, HostAddress, Transport } from "../transport/transport.ts"
 import type { ValueLimits } from "./event-codec.ts";
 import type { ChunkHeader } from "./image-codec.ts";
 import type { Inbox } from "./inbox.ts";
-import type { Membership } from "./membership.ts";
-import type { Message } from "./messages.ts";
+import type { Membership, Peer } from "./membership.ts";
+import type { LoadAnswer, LoadRequest, Message } from "./messages.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { Needs } from "./recovery.ts";
@@ -30,6 +30,15 @@ export interface Replica {
   installImage(chunks: readonly ChunkHeader[], seen: VersionVector): number;
   /** Closes counter segments of an owner whose resets are within what it has reported. */
   closeCounters(owner: number, reported: VersionVector): void;
+}
+
+/** Who loads for others here, and hears of what others loaded for us. */
+export interface LoadDesk {
+  /** Whether there is an upstream. */
+  readonly serves: boolean;
+  /** To be answered, at once or later, by load answers. */
+  asked(peer: Peer, request: LoadRequest): void;
+  answered(peer: Peer, answer: LoadAnswer): void;
 }
 
 /** The clocks and chances replication uses; a `World` fits. */
@@ -94,6 +103,7 @@ export interface Node {
   readonly transport: Transport;
   readonly origins: Origins;
   readonly replica: Replica;
+  readonly loads: LoadDesk;
   readonly log: EventLog;
   readonly inbox: Inbox;
   readonly needs: Needs;

@@ -251,6 +251,9 @@ export class Receiver {
       case "sync-refusal":
         catchUp.syncRefused(message.session);
         return;
+      case "load-answer":
+        this.#node.loads.answered(peer, message);
+        return;
       case "acknowledgement": {
         const made = replica.vector.get(SELF);
         if (message.seq > made) {

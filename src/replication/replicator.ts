@@ -19,6 +19,7 @@ import { liveTimeout, Membership, type Peer, rendezvousRank } from "./membership
 import { encodeMessage } from "./message-codec.ts";
 import {
   type Counts,
+  type LoadDesk,
   type Node,
   type Replica,
   type ReplicationSettings,
@@ -52,9 +53,14 @@ export interface ReplicatorOptions {
   readonly transport: Transport;
   readonly origins: Origins;
   readonly replica: Replica;
+  /** Absent: this host loads for nobody. */
+  readonly loads?: LoadDesk | undefined;
   /** Hears what replication met with. */
   tell(event: ReplicationEvent): void;
 }
+
+/** A host without an upstream has no asker to answer and asks nobody; who asks it all the same goes on to the next. */
+const NO_LOADS: LoadDesk = { serves: false, asked: () => undefined, answered: () => undefined };
 
 export class Replicator {
   readonly node: Node;
@@ -71,7 +77,7 @@ export class Replicator {
   #confirmAt = 0;
   #sweepAt = 0;
 
-  constructor({ self, settings, world, transport, origins, replica, tell }: ReplicatorOptions) {
+  constructor({ self, settings, world, transport, origins, replica, loads, tell }: ReplicatorOptions) {
     const builder = new FrameBuilder(settings.namespace, origins);
     const log = new EventLog({ maxBytes: settings.logBytes, maxAgeMs: LOG_AGE_MS });
     this.waits = new Waits(() => world.monotonic());
@@ -96,6 +102,7 @@ export class Replicator {
       transport,
       origins,
       replica,
+      loads: loads ?? NO_LOADS,
       log,
       inbox: new Inbox(settings.inboxBytes),
       needs: new Needs((need) => this.#gapFound(need)),

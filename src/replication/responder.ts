@@ -19,6 +19,9 @@ const REQUEST_RATE: Rate = { perSecond: 2_000, burst: 4_000 };
 /** Snapshots begun for one host: each costs a first chunk. */
 const OPENING_RATE: Rate = { perSecond: 10, burst: 20 };
 
+/** Loads asked of one host by another: a cold start asks for everything at once. */
+const LOAD_RATE: Rate = { perSecond: 20_000, burst: 50_000 };
+
 export class Responder {
   readonly #node: Node;
   /** The range of our own events asked for last: how often, and since when. */
@@ -29,6 +32,7 @@ export class Responder {
   readonly #budget: TokenBuckets;
   readonly #requests: TokenBuckets;
   readonly #openings: TokenBuckets;
+  readonly #loads: TokenBuckets;
 
   constructor(node: Node, donor: Donor, heartbeats: Heartbeats) {
     this.#node = node;
@@ -37,6 +41,7 @@ export class Responder {
     const monotonic = (): number => node.world.monotonic();
     this.#budget = new TokenBuckets(monotonic, REPLAY_RATE, REPLAY_RATE_TOGETHER);
     this.#requests = new TokenBuckets(monotonic, REQUEST_RATE);
+    this.#loads = new TokenBuckets(monotonic, LOAD_RATE);
     this.#openings = new TokenBuckets(monotonic, OPENING_RATE);
   }
 
@@ -45,6 +50,11 @@ export class Responder {
     // Only hosts that we have heard of are answered, and only at the address they announced.
     const peer = membership.get(message.incarnation);
     if (peer === undefined) return;
+    if (message.type === "load-request") {
+      // Beyond the rate it goes unanswered, and the asker asks again, here or elsewhere.
+      if (this.#loads.take(peer.node, 1)) this.#node.loads.asked(peer, message);
+      return;
+    }
     if (!this.#requests.take(peer.node, 1)) {
       counts.dropped++;
       quarantine.note(peer.node, "flood", `more than ${REQUEST_RATE.perSecond} requests a second`);

@@ -70,6 +70,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     vectorHash: name,
     digest: name,
     keys: uint,
+    serves: fc.boolean(),
     partial: fc.boolean(),
     complete: fc.boolean(),
     rows,
@@ -112,6 +113,25 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: fc.constant("sync-refusal" as const), incarnation: name, session: name }),
   fc.record({ type: fc.constant("rows-request" as const), incarnation: name, node: name }),
   fc.record({ type: fc.constant("acknowledgement" as const), incarnation: name, seq: uint }),
+  fc.record({
+    type: fc.constant("load-request" as const),
+    incarnation: name,
+    node: name,
+    id: uint,
+    key: fc.string({ maxLength: 300 }),
+  }),
+  fc.record({
+    type: fc.constant("load-answer" as const),
+    incarnation: name,
+    id: uint,
+    answer: fc.oneof(
+      fc.record({ outcome: fc.constantFrom("loading" as const, "refused" as const) }),
+      fc.record({ outcome: fc.constant("held" as const), value: fc.oneof(fc.string(), bytes) }),
+      fc.record({ outcome: fc.constant("entered" as const), seq: uint }),
+      fc.record({ outcome: fc.constant("absent" as const), forMs: uint }),
+      fc.record({ outcome: fc.constant("failed" as const), code: name, message: fc.string() }),
+    ),
+  }),
   fc.record({
     type: fc.constant("fragment" as const),
     incarnation: name,

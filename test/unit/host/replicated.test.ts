@@ -20,6 +20,7 @@ function heartbeat(counter: number, changes: Partial<Heartbeat> = {}): Heartbeat
     vectorHash: "0",
     digest: "0",
     keys: 0,
+    serves: false,
     partial: false,
     complete: true,
     rows: [],

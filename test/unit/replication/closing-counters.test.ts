@@ -26,6 +26,7 @@ function begun() {
     vectorHash: "0",
     digest: "0",
     keys: 1,
+    serves: false,
     partial: false,
     complete: false,
     rows,

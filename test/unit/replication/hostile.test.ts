@@ -67,6 +67,7 @@ function heartbeat(changes: Partial<Heartbeat> = {}): Heartbeat {
     vectorHash: "0".repeat(16),
     digest: "0".repeat(16),
     keys: 0,
+    serves: false,
     partial: false,
     complete: true,
     rows: [],

@@ -23,6 +23,7 @@ function heartbeat(counter: number, changes: Partial<Heartbeat> = {}): Heartbeat
     vectorHash: "v",
     digest: "d",
     keys: 3,
+    serves: false,
     partial: false,
     complete: true,
     rows: [],

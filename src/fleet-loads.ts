@@ -1,0 +1,102 @@
+/**
+ * The other hosts as the loader needs them, and the loader as replication needs it: who may load a key, and
+ * the requests and answers that go back and forth about it.
+ */
+import type { Answer } from "./loader/answer.ts";
+import type { Fleet } from "./loader/fleet.ts";
+import type { Loader } from "./loader/loader.ts";
+import { isLive, liveTimeout, rendezvousOrder, rendezvousRank } from "./replication/membership.ts";
+import type { LoadDesk } from "./replication/node.ts";
+import type { Replicator } from "./replication/replicator.ts";
+
+/** One to load, and one to take over. */
+const MOST_HOSTS = 2;
+/** Who is live changes in seconds: so long one look at it serves for all keys, in milliseconds. */
+const LOOK_MS = 20;
+
+export class FleetLoads implements Fleet, LoadDesk {
+  readonly serves = true;
+  readonly #replicator: () => Replicator;
+  readonly #loader: () => Loader;
+  #serving: readonly string[] = [];
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  /** Both come to be after this, and are there before anything is asked. */
+  constructor(replicator: () => Replicator, loader: () => Loader) {
+    this.#replicator = replicator;
+    this.#loader = loader;
+  }
+
+  get self(): string {
+    return this.#replicator().node.self.incarnation;
+  }
+
+  order(key: string): string[] {
+    return rendezvousOrder(key, this.#hosts(), MOST_HOSTS);
+  }
+
+  /** Our place among those who may commit a key; 0 is first. */
+  rank(key: string): number {
+    const others = this.#hosts().filter((host) => host !== this.self);
+    return rendezvousRank(key, this.self, others);
+  }
+
+  /** Whether another host that commits is live. */
+  get accompanied(): boolean {
+    return this.#hosts().some((host) => host !== this.self);
+  }
+
+  isLive(host: string): boolean {
+    const { membership, world, heartbeatMs } = this.#replicator().node;
+    const peer = membership.get(host);
+    return peer !== undefined && isLive(peer, world.monotonic(), liveTimeout(heartbeatMs()));
+  }
+
+  covers(host: string, seq: number): boolean {
+    const { origins, replica } = this.#replicator().node;
+    const origin = origins.find(host);
+    return origin !== undefined && replica.vector.covers(origin, seq);
+  }
+
+  seq(): number {
+    return this.#replicator().node.replica.vector.get(0);
+  }
+
+  ask(host: string, id: number, key: string): void {
+    const { membership, self, send } = this.#replicator().node;
+    const peer = membership.get(host);
+    if (peer === undefined) return;
+    send("rq", peer, { type: "load-request", incarnation: self.incarnation, node: self.node, id, key });
+  }
+
+  asked(peer: Parameters<LoadDesk["asked"]>[0], request: Parameters<LoadDesk["asked"]>[1]): void {
+    const { node } = this.#replicator();
+    const reply = (answer: Answer): void => {
+      if (node.state === "closed") return;
+      const { incarnation } = node.self;
+      node.send("rp", peer, { type: "load-answer", incarnation, id: request.id, answer });
+    };
+    const tooLong = request.key.length > node.settings.maxKeyBytes;
+    if (node.state !== "ready" || tooLong) reply({ outcome: "refused" });
+    else this.#loader().loadFor(request.key, reply);
+  }
+
+  answered(peer: Parameters<LoadDesk["answered"]>[0], answer: Parameters<LoadDesk["answered"]>[1]): void {
+    this.#loader().answered(peer.incarnation, answer.id, answer.answer);
+  }
+
+  /** The live hosts with an upstream, this one among them once it is ready. */
+  #hosts(): readonly string[] {
+    const { node } = this.#replicator();
+    const now = node.world.monotonic();
+    if (now < this.#lookedAt + LOOK_MS) return this.#serving;
+    this.#lookedAt = now;
+    const live = this.#replicator().livePeers();
+    const serving = live
+      .filter((peer) => peer.serves && peer.state === "ready")
+      .map((peer) => peer.incarnation);
+    if (node.state === "ready") serving.push(node.self.incarnation);
+    this.#serving = serving;
+    return serving;
+  }
+}
