@@ -5,6 +5,7 @@ import { toValue } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Held, Memory } from "./loader/memory.ts";
 import { asValue } from "./store/changes.ts";
+import { evictedOf } from "./store/evicted.ts";
 import type { Store } from "./store/store.ts";
 import { makeRoom, see, type WritePorts } from "./write-ports.ts";
 
@@ -15,6 +16,8 @@ export function memoryOf(ports: WritePorts, clock: HybridLogicalClock): Memory {
     canonical: (value) => toValue(value, ports.limits.maxValueBytes),
     putLoaded: (key, value, deadline) => {
       ports.writable();
+      // What was let go here may stand on other hosts, and be newer than what the upstream has.
+      if (evictedOf(ports.store, key) !== null) return;
       makeRoom(ports, [key]);
       ports.write([setValue(see(ports, key), { kind: "value", value, deadline, loaded: true })]);
     },

@@ -169,8 +169,10 @@ export class CatchUp {
   }
 
   #install(pull: Pull, now: number): void {
-    const { replica, log, inbox, needs, counts, world, changedRows } = this.#node;
+    const { replica, log, inbox, needs, counts, world, changedRows, publisher } = this.#node;
     const before = replica.vector.copy();
+    // What its events name as let go here must not go beyond what had been applied when they were written.
+    publisher.release();
     let events: number;
     try {
       events = replica.installImage(pull.chunks, pull.seen);

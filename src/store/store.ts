@@ -180,10 +180,7 @@ export class Store extends Contents {
   #targetAwaited(target: Target, mark: Entry & { kind: "deadline" }): boolean {
     const { targetOrigin, targetSeq } = mark;
     if (this.vector.covers(targetOrigin, targetSeq)) {
-      if (target.state.find(targetOrigin, targetSeq)?.kind === "value") return true;
-      // The value it is for may have been let go here and stand elsewhere, and so may the mark.
-      if (this.evicted?.mayHold(target.keyHash)) this.evicted.note(target.keyHash, mark.origin, mark.seq);
-      return false;
+      return target.state.find(targetOrigin, targetSeq)?.kind === "value";
     }
     this.pending.add({ kind: "mark", key: target.key, origin: targetOrigin, until: targetSeq });
     return true;

@@ -232,6 +232,27 @@ describe("what a host let go", () => {
     expect(made.hosts[1]!.get("k0")).toBe("again");
   });
 
+  it("is not overwritten elsewhere by what an upstream has of it", async () => {
+    const made = new VirtualCluster({
+      options: { upstream: () => "older" },
+      settings: (index) => ({
+        joinWaitMs: 50,
+        ...(index === 1 ? { maxEntries: 2, eviction: "lru" as const } : {}),
+      }),
+    });
+    made.add();
+    made.add();
+    made.settle();
+    made.hosts[0]!.set("k0", "newest");
+    fill(made, 0, 6, "other");
+    made.settle();
+    made.run(HEARTBEATS_MS);
+    expect(made.hosts[1]!.has("k0")).toBe(false);
+    await made.until(made.hosts[1]!.getOrLoad("k0"));
+    made.settle();
+    expect(made.hosts[0]!.get("k0")).toBe("newest");
+  });
+
   it("is taken over from a complete host where there is one", () => {
     const made = letGo([0, 2]);
     made.add();
