@@ -48,6 +48,8 @@ export interface RoundResult {
 
 export interface ChaosResult {
   readonly seed: number;
+  /** What the servers were configured with beyond their defaults. */
+  readonly servers: string;
   readonly tookMs: number;
   readonly rounds: readonly RoundResult[];
   readonly faults: Readonly<Record<string, number>>;
@@ -62,12 +64,16 @@ const LOOK_EVERY_MS = 10;
 const MOST_LIVE_BYTES = 160 * 1024 * 1024;
 const MOST_RESIDENT_BYTES = 900 * 1024 * 1024;
 
+/** How servers may be set up, one of them for a run: as they come, or so that they refuse or drop more. */
+const SERVER_CONFIGS = ["", "max_payload: 16KB", "max_pending: 1MB", 'write_deadline: "1s"'] as const;
+
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
-  const cluster = await startServers({ say: options.say ?? (() => undefined) });
+  const config = new Random(options.seed).pick(SERVER_CONFIGS);
+  const cluster = await startServers({ say: options.say ?? (() => undefined), config });
   try {
     const run = await Run.create(options, cluster);
     try {
-      return await run.rounds();
+      return { ...(await run.rounds()), servers: config };
     } finally {
       await run.end();
     }
@@ -123,7 +129,7 @@ class Run {
     return new Run(options, cluster, random, fleet, canary, joinsMs);
   }
 
-  async rounds(): Promise<ChaosResult> {
+  async rounds(): Promise<Omit<ChaosResult, "servers">> {
     await Promise.all(this.#fleet.sites.map((site) => this.#fleet.start(site)));
     while (performance.now() - this.#startedAt < this.#options.durationMs) {
       const result = await this.#round(this.#results.length + 1);

@@ -27,7 +27,7 @@ export function inWords(round: RoundResult): string {
 }
 
 /** The figures of a run; times in milliseconds. */
-export function figuresOf({ seed, tookMs, rounds, faults, workload, joinsMs }: ChaosResult) {
+export function figuresOf({ seed, servers, tookMs, rounds, faults, workload, joinsMs }: ChaosResult) {
   const sum = (pick: (round: RoundResult) => number): number =>
     rounds.reduce((total, round) => total + pick(round), 0);
   const byLogs = rounds.filter(({ snapshots }) => snapshots === 0);
@@ -37,6 +37,7 @@ export function figuresOf({ seed, tookMs, rounds, faults, workload, joinsMs }: C
     Math.round(Math.max(0, ...some.map(({ mostLiveBytes }) => mostLiveBytes)) / 1024 ** 2);
   return {
     seed,
+    servers: servers === "" ? "as they come" : servers,
     minutes: Number((tookMs / 60_000).toFixed(1)),
     rounds: rounds.length,
     faults,
