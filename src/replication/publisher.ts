@@ -140,15 +140,15 @@ export class Publisher {
 
   #close(): void {
     const marked = this.#marks.at(-1)?.end ?? 0;
-    if (this.#framedBytes + this.#builder.bytes - marked >= MARK_BYTES) this.#flags |= ACK_REQUESTED;
-    const asks = (this.#flags & ACK_REQUESTED) !== 0;
+    const marks = this.#framedBytes + this.#builder.bytes - marked >= MARK_BYTES;
+    if (marks) this.#flags |= ACK_REQUESTED;
     const frame = this.#builder.finish(this.#flags, this.#lastSeq + 1);
     this.#flags = 0;
     if (frame.last >= frame.first) this.#ports.framed(frame);
     this.#framedBytes += frame.bytes.length;
     this.#frames.push({ frame, end: this.#framedBytes });
     this.#bytes += frame.bytes.length;
-    if (!asks) return;
+    if (!marks) return;
     this.#marks.push({ seq: frame.last, end: this.#framedBytes });
     const kept = this.#framedBytes - this.#keptBytes;
     while (this.#marks.length > 1 && this.#marks[0]!.end < kept) this.#floor = this.#marks.shift()!.seq;

@@ -276,6 +276,26 @@ describe("Publisher", () => {
       expect(asking.length).toBeLessThanOrEqual(11);
     });
 
+    it("knows how far they have come by those marks alone, however often somebody asks", () => {
+      const world = begun();
+      world.state.reached = 0;
+      // Two thirds of a MiB, each small frame with a question of `replicated`.
+      for (let i = 0; i < 700; i++) {
+        world.publisher.requestAcknowledgement(ACK_REQUESTED);
+        world.write("x".repeat(1_000));
+        confirmAll(world);
+      }
+      world.state.reached = 350;
+      for (let i = 0; i < 100; i++) {
+        world.write(chunk);
+        confirmAll(world);
+      }
+      // What lies before the first mark counts as not applied, so this is 8 MiB in all.
+      const sent = world.published.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      expect(sent).toBeGreaterThan(8 * MIB - chunk.length);
+      expect(sent).toBeLessThan(8 * MIB + 2 * chunk.length);
+    });
+
     it("goes on as soon as there is nobody left to wait for", () => {
       const world = begun();
       const { publisher, published, state, write } = world;
