@@ -26,8 +26,10 @@ export class ElementList {
   insert(entry: ElementEntry): void {
     const index = this.#search(entry);
     if (index === this.#items.length) this.#items.push(entry);
-    else if (index === this.#head && this.#head > 0) this.#items[--this.#head] = entry;
-    else this.#items.splice(index, 0, entry);
+    else if (index === this.#head) {
+      if (this.#head === 0) this.#makeHeadroom();
+      this.#items[--this.#head] = entry;
+    } else this.#items.splice(index, 0, entry);
   }
 
   remove(entry: ElementEntry): void {
@@ -59,8 +61,15 @@ export class ElementList {
     return left.seq - right.seq;
   }
 
+  /** Room in front that grows with the list, so that a list filled from its head is not moved for each element. */
+  #makeHeadroom(): void {
+    const room = Math.max(16, this.length >>> 1);
+    this.#items = [...new Array<undefined>(room).fill(undefined), ...this.#items];
+    this.#head = room;
+  }
+
   #compact(): void {
-    if (this.#head < 64 || this.#head * 2 < this.#items.length) return;
+    if (this.#head < 64 || this.#head * 3 < this.#items.length * 2) return;
     this.#items = this.#items.slice(this.#head);
     this.#head = 0;
   }

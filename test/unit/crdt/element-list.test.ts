@@ -70,4 +70,16 @@ describe("ElementList", () => {
     }
     expect(list.at(model.length)).toBeUndefined();
   });
+
+  it("is filled from its head in linear time", () => {
+    const list = new ElementList(origins);
+    const count = 200_000;
+    const startedAt = performance.now();
+    for (let i = 1; i <= count; i++) list.insert(element(-i));
+    // Moving all the others for each of them would take minutes.
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect([list.length, list.at(0)!.position, list.at(count - 1)!.position]).toEqual([count, -count, -1]);
+    for (let i = count; i > 1; i--) list.remove(element(-i));
+    expect(read(list)).toEqual([element(-1)]);
+  });
 });
