@@ -1,0 +1,160 @@
+/** Clients that strangers wrote, on a host of `tidemark serve`: redis-cli, redis-benchmark, ioredis, node-redis. */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { Redis } from "ioredis";
+import { createClient } from "redis";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+if (!existsSync(MAIN)) throw new Error("dist/ is not there: npm run build");
+
+const run = promisify(execFile);
+const PASSWORD = "correct horse";
+let port = 0;
+let host: ReturnType<typeof spawn>;
+
+beforeAll(async () => {
+  const args = ["serve", "--json", "--resp", "0", "--http", "off", "--requirepass", PASSWORD];
+  host = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  for await (const line of createInterface({ input: host.stdout! })) {
+    const told = JSON.parse(line) as { event: string; port: number };
+    if (told.event === "listening") port = told.port;
+    if (told.event === "ready") break;
+  }
+});
+afterAll(async () => {
+  const exit = once(host, "exit");
+  host.kill("SIGTERM");
+  expect((await exit)[0]).toBe(0);
+});
+
+async function cli(...args: string[]): Promise<string> {
+  const { stdout } = await run("redis-cli", [
+    "-p",
+    String(port),
+    "--no-auth-warning",
+    "-a",
+    PASSWORD,
+    ...args,
+  ]);
+  return stdout.trimEnd();
+}
+
+beforeEach(async () => {
+  await cli("flushall");
+});
+
+describe("redis-cli", () => {
+  it("asks and is answered, in both versions of the protocol", async () => {
+    expect(await cli("set", "greeting", "héllo")).toBe("OK");
+    expect(await cli("get", "greeting")).toBe("héllo");
+    expect(await cli("rpush", "l", "a", "b")).toBe("2");
+    expect(await cli("-3", "lrange", "l", "0", "-1")).toBe("a\nb");
+    expect(await cli("hset", "h", "f", "v")).toMatch(/^ERR unknown command 'hset'.*hashes come later/);
+    await expect(run("redis-cli", ["-p", String(port), "get", "a"])).resolves.toMatchObject({
+      stdout: expect.stringMatching(/^NOAUTH/),
+    });
+  });
+
+  it("finds keys by scanning, and fills from a pipe", async () => {
+    const pipe = spawn("redis-cli", ["-p", String(port), "--no-auth-warning", "-a", PASSWORD, "--pipe"]);
+    for (let i = 0; i < 5_000; i++) pipe.stdin.write(`SET key:${i} ${i}\r\n`);
+    pipe.stdin.end();
+    let said = "";
+    for await (const chunk of pipe.stdout) said += chunk;
+    expect(said).toContain("errors: 0, replies: 5000");
+    const keys = (await cli("--scan", "--pattern", "key:*")).split("\n");
+    expect(new Set(keys).size).toBe(5_000);
+  });
+});
+
+describe("redis-benchmark", () => {
+  it("runs all that concerns what is served, without an error", async () => {
+    const tests = "ping_inline,ping_mbulk,set,get,incr,lpush,rpush,lpop,rpop,sadd,spop,lrange_100,mset";
+    const sizes = ["-n", "2000", "-c", "20", "-P", "4", "-r", "1000", "--csv"];
+    const { stdout, stderr } = await run("redis-benchmark", [
+      ...["-p", String(port), "-a", PASSWORD, "-t", tests],
+      ...sizes,
+    ]);
+    expect(stderr.replace(/WARNING: Could not fetch server CONFIG\n/, "")).not.toMatch(/error/i);
+    expect(stdout.trim().split("\n").length).toBeGreaterThanOrEqual(14);
+  });
+});
+
+describe("ioredis", () => {
+  it("works as with Redis", async () => {
+    const redis = new Redis({ port, password: PASSWORD });
+    try {
+      expect(await redis.set("a", "1", "EX", 100, "NX")).toBe("OK");
+      expect(await redis.set("a", "2", "EX", 100, "NX")).toBeNull();
+      expect(await redis.ttl("a")).toBe(100);
+      expect(await redis.incrby("n", 41)).toBe(41);
+      expect(await redis.mget("a", "none", "n")).toEqual(["1", null, "41"]);
+      const bytes = Buffer.from([0, 255, 13, 10, 128]);
+      await redis.set("b", bytes);
+      expect(await redis.getBuffer("b")).toEqual(bytes);
+      await redis.sadd("s", "x", "y");
+      expect((await redis.smembers("s")).sort()).toEqual(["x", "y"]);
+      await redis.rpush("l", "1", "2", "3");
+      expect(await redis.lrange("l", 0, -1)).toEqual(["1", "2", "3"]);
+      await expect(redis.incr("s")).rejects.toThrow("WRONGTYPE");
+      const replies = await redis.pipeline().set("p", "1").incr("p").get("p").exec();
+      expect(replies).toEqual([
+        [null, "OK"],
+        [null, 2],
+        [null, "2"],
+      ]);
+      const found: string[] = [];
+      for await (const keys of redis.scanStream({ match: "?" })) found.push(...(keys as string[]));
+      expect(found.sort()).toEqual(["a", "b", "l", "n", "p", "s"]);
+      await expect(redis.hset("h", "f", "v")).rejects.toThrow("hashes come later");
+    } finally {
+      redis.disconnect();
+    }
+  });
+
+  it("sends a thousand at once, and gets each its own reply", async () => {
+    const redis = new Redis({ port, password: PASSWORD, enableAutoPipelining: true });
+    try {
+      await Promise.all(Array.from({ length: 1_000 }, (_, index) => redis.set(`k${index}`, index)));
+      const values = await Promise.all(Array.from({ length: 1_000 }, (_, index) => redis.get(`k${index}`)));
+      expect(values).toEqual(Array.from({ length: 1_000 }, (_, index) => String(index)));
+      const large = "x".repeat(4 * 1024 * 1024);
+      await redis.set("large", large);
+      expect((await redis.get("large")) === large).toBe(true);
+    } finally {
+      redis.disconnect();
+    }
+  });
+});
+
+describe.each([2, 3] as const)("node-redis with RESP%i", (RESP) => {
+  it("works as with Redis", async () => {
+    const client = createClient({ url: `redis://127.0.0.1:${port}`, password: PASSWORD, RESP });
+    await client.connect();
+    try {
+      expect(await client.set("a", "1", { expiration: { type: "EX", value: 100 } })).toBe("OK");
+      expect(await client.set("a", "2", { condition: "NX" })).toBeNull();
+      expect(await client.getDel("a")).toBe("1");
+      expect(await client.sAdd("s", ["x", "y"])).toBe(2);
+      expect([...(await client.sMembers("s"))].sort()).toEqual(["x", "y"]);
+      expect(await client.sInter(["s", "none"])).toEqual([]);
+      expect(await client.rPush("l", ["1", "2"])).toBe(2);
+      expect(await client.lMove("l", "m", "LEFT", "RIGHT")).toBe("1");
+      expect(await client.incrByFloat("f", 0.5)).toBe("0.5");
+      expect(await client.lPos("l", "none")).toBeNull();
+      expect((await client.scan("0", { MATCH: "s*" })).keys).toEqual(["s"]);
+      expect(await client.copy("l", "copy")).toBeTruthy();
+      expect(await client.dbSize()).toBe(5);
+      expect(await client.clientInfo()).toMatchObject({ user: "default", resp: RESP });
+      expect(await client.configGet("databases")).toEqual({ databases: "1" });
+      await expect(client.lPush("s", "x")).rejects.toThrow("WRONGTYPE");
+    } finally {
+      client.destroy();
+    }
+  });
+});
