@@ -36,7 +36,7 @@ import { Expiry } from "./store/expiry.ts";
 import { Store } from "./store/store.ts";
 import type { ReplicatedOptions, Tidemark, Token, WaitOptions } from "./tidemark.ts";
 import type { Transport } from "./transport/transport.ts";
-import { Upkeep } from "./upkeep.ts";
+import { damageOf, Upkeep } from "./upkeep.ts";
 import { type Change, createWatchHub, type KeyChange, type WatchOptions } from "./watch.ts";
 import type { World } from "./world.ts";
 import { movedDeadlines, type WritePorts } from "./write-ports.ts";
@@ -168,6 +168,7 @@ class TidemarkHost extends Commands implements Host {
       replicator: this.#replicator,
       state: () => this.#state(),
       write: (bodies) => this.#write(bodies),
+      damaged: () => this.#listeners.told(damageOf(this.#store, this.node, world.now())),
     });
     this.#stopTimer = world.every(TICK_MS, () => this.#tick());
   }

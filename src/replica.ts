@@ -1,13 +1,15 @@
 /** The store as replication needs it. */
 import type { HybridLogicalClock } from "./causality/hybrid-logical-clock.ts";
+import { VersionVector } from "./causality/version-vector.ts";
 import type { ReplicatedEvent } from "./crdt/event.ts";
 import type { FleetClock } from "./fleet-clock.ts";
 import type { ValueLimits } from "./replication/event-codec.ts";
 import { type ChunkHeader, type ImageChunk, readChunk } from "./replication/image-codec.ts";
 import type { Replica, Surroundings } from "./replication/node.ts";
 import { ImageSession } from "./store/image.ts";
-import { installImage } from "./store/install.ts";
+import { type Image, installImage } from "./store/install.ts";
 import type { Store } from "./store/store.ts";
+import { takeOver } from "./store/takeover.ts";
 import type { World } from "./world.ts";
 
 /** Who hears of what came from other hosts, once it is applied. */
@@ -23,6 +25,19 @@ export function replicaOf(
   limits: ValueLimits,
   listener: ReplicaListener,
 ): Replica {
+  // All of it is read before any of it is installed: a chunk that cannot be read must not leave half.
+  const imageOf = (headers: readonly ChunkHeader[], seen: VersionVector): Image | undefined => {
+    const chunks = headers.map((header): ImageChunk => readChunk(header, store.origins, limits));
+    const [first] = chunks;
+    if (first === undefined) return undefined;
+    const buckets = chunks.flatMap((chunk) => chunk.buckets);
+    const pending = chunks.flatMap((chunk) => chunk.pending);
+    return { vector: first.vector, seen, buckets, pending, evicted: chunks.at(-1)!.evicted };
+  };
+  const arrived = (): void => {
+    store.bounds?.enforce();
+    listener.heardOfAll();
+  };
   return {
     vector: store.vector,
     apply: (event) => {
@@ -40,19 +55,17 @@ export function replicaOf(
     bucketDigests: () => (store.shards.size === 0 ? undefined : store.digests.entriesLow.slice()),
     openImage: (seen, digests) => new ImageSession(store, seen, digests),
     installImage: (headers, seen) => {
-      // All of it is read before any of it is installed: a chunk that cannot be read must not leave half.
-      const chunks = headers.map(
-        (header: ChunkHeader): ImageChunk => readChunk(header, store.origins, limits),
-      );
-      const [first] = chunks;
-      if (first === undefined) return 0;
-      const buckets = chunks.flatMap((chunk) => chunk.buckets);
-      const pending = chunks.flatMap((chunk) => chunk.pending);
-      const evicted = chunks.at(-1)!.evicted;
-      const events = installImage(store, { vector: first.vector, seen, buckets, pending, evicted });
-      store.bounds?.enforce();
-      listener.heardOfAll();
+      const image = imageOf(headers, seen);
+      if (image === undefined) return 0;
+      const events = installImage(store, image);
+      arrived();
       return events;
+    },
+    takeOver: (headers) => {
+      const image = imageOf(headers, new VersionVector());
+      const found = image === undefined ? undefined : takeOver(store, image);
+      if (found !== undefined) arrived();
+      return found;
     },
     closeCounters: (owner, reported) => {
       if (store.counters.awaits(owner)) store.counters.close(owner, reported);

@@ -40,8 +40,13 @@ export interface StatusCounts {
   backpressure: number;
   /** Own frames published again after a reconnect. */
   republished: number;
-  /** Times equal vectors came with unequal digests; must stay 0. */
+  /** Heartbeats with our vector whose digest was held against ours; times all data were held against their digests. */
+  audits: number;
+  scrubs: number;
+  /** Times equal vectors came with unequal digests, and parts of the data that contradicted theirs; must stay 0. */
   divergences: number;
+  /** Times another host's data took the place of ours to mend that. */
+  healed: number;
   /** Hosts that died with a hole in their events: what lies beyond it was given up everywhere. */
   finals: number;
   /** Times the connection to NATS was lost. */
@@ -222,7 +227,10 @@ export function statusOf({
       dropped: (node?.counts.dropped ?? 0) + (replicator?.droppedMessages ?? 0),
       backpressure: node?.counts.backpressure ?? 0,
       republished: node?.publisher.republished ?? 0,
-      divergences: node?.counts.divergences ?? 0,
+      audits: node?.counts.audits ?? 0,
+      scrubs: store.scrub.passes,
+      divergences: (node?.counts.divergences ?? 0) + store.scrub.found,
+      healed: node?.counts.healed ?? 0,
       finals: node?.counts.finals ?? 0,
       disconnects: node?.counts.disconnects ?? 0,
       futureStamps: clock.futureStamps,

@@ -281,8 +281,8 @@ export interface Tidemark extends AsyncDisposable {
    */
   on(event: "expire" | "evict", listener: (batch: readonly KeyChange[]) => void): () => void;
   /**
-   * As above, with what replication met with: gaps found, replays, snapshots, messages refused, clocks that are
-   * off. Of more than 1,000 in one turn the rest is only counted, in one event `missed`.
+   * As above, with what replication met with: gaps found, replays, snapshots, divergences found and healed,
+   * messages refused, clocks that are off. Of more than 1,000 in one turn the rest is only counted, in one event `missed`.
    */
   on(event: "replication", listener: (batch: readonly ReplicationEvent[]) => void): () => void;
   /**

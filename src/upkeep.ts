@@ -5,6 +5,7 @@
 import { MAX_SKEW_MS } from "./causality/hybrid-logical-clock.ts";
 import type { EventBody } from "./crdt/event.ts";
 import type { FleetClock } from "./fleet-clock.ts";
+import type { ReplicationEvent } from "./replication/replication-event.ts";
 import type { Replicator } from "./replication/replicator.ts";
 import type { HostState } from "./status.ts";
 import type { Expiry } from "./store/expiry.ts";
@@ -16,7 +17,15 @@ const COMPACT_MS = 1_000;
 const SETTLE_MS = 500;
 /** The expired keys of one who does not remove them are removed by the others in rank order, this much apart. */
 const RANK_STEP_MS = 2_000;
+/** Keys held against their digests per second: a few milliseconds; a million are read in eight minutes. */
+const SCRUB_KEYS = 2_000;
 const SELF = 0;
+
+/** What a standalone host tells of damaged data. */
+export function damageOf(store: Store, node: string, at: number): ReplicationEvent {
+  const digest = store.digests.root();
+  return { type: "divergence", at, node, foundBy: "scrub", digest, theirs: undefined };
+}
 
 export interface UpkeepPorts {
   readonly store: Store;
@@ -25,6 +34,8 @@ export interface UpkeepPorts {
   readonly replicator: Replicator | undefined;
   state(): HostState;
   write(bodies: readonly EventBody[]): void;
+  /** Data of a standalone host contradict their digests, and nobody else has them. */
+  damaged(): void;
 }
 
 export class Upkeep {
@@ -45,6 +56,16 @@ export class Upkeep {
     if (now < this.#compactAt) return;
     this.#compactAt = now + COMPACT_MS;
     store.shards.compact();
+    this.#scrub();
+  }
+
+  /** Holds a part of the data against its digests. */
+  #scrub(): void {
+    const { store, replicator, damaged } = this.#ports;
+    const { length } = store.scrub.step(SCRUB_KEYS);
+    if (length === 0) return;
+    if (replicator === undefined) damaged();
+    else replicator.audit.damaged(length);
   }
 
   /** Tells the store what is settled, if anything has to be let go. */

@@ -103,10 +103,19 @@ export function dotHash(
 export const LOW_SALT = 0x9e3779b1;
 export const HIGH_SALT = 0x85ebca77;
 
+/** A hash of a counter segment under a key; 0 for one that is fully reset, which counts as absent. */
+export function cellHash(keyHash: number, originHash: number, cell: CounterCell, salt: number): number {
+  if (cell.resetUpTo >= cell.high) return 0;
+  const content = finish(hashInteger(cellValue(cell)) ^ hashNumber(cell.segment));
+  return dotHash(~keyHash, originHash, cell.high, content, salt);
+}
+
 /** The bucket digests of one host. */
 export class DigestTable {
   /** Low halves of the entry digests, by bucket: what a snapshot request carries. */
   readonly entriesLow = new Int32Array(BUCKETS);
+  /** The same of the counter segments: what a scrub compares. */
+  readonly cellsLow = new Int32Array(BUCKETS);
   #rootLow = 0;
   #rootHigh = 0;
 
@@ -121,14 +130,16 @@ export class DigestTable {
 
   /** Adds a counter segment, or takes it away again; one that is fully reset counts as absent. */
   toggleCell(keyHash: number, originHash: number, cell: CounterCell): void {
-    if (cell.resetUpTo >= cell.high) return;
-    const content = finish(hashInteger(cellValue(cell)) ^ hashNumber(cell.segment));
-    this.#rootLow ^= dotHash(~keyHash, originHash, cell.high, content, LOW_SALT);
-    this.#rootHigh ^= dotHash(~keyHash, originHash, cell.high, content, HIGH_SALT);
+    const low = cellHash(keyHash, originHash, cell, LOW_SALT);
+    const bucket = keyHash >>> BUCKET_SHIFT;
+    this.cellsLow[bucket] = this.cellsLow[bucket]! ^ low;
+    this.#rootLow ^= low;
+    this.#rootHigh ^= cellHash(keyHash, originHash, cell, HIGH_SALT);
   }
 
   clear(): void {
     this.entriesLow.fill(0);
+    this.cellsLow.fill(0);
     this.#rootLow = 0;
     this.#rootHigh = 0;
   }

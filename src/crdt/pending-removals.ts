@@ -51,6 +51,15 @@ export class PendingRemovals {
     }
   }
 
+  /** Forgets everything. */
+  clear(): void {
+    this.#byKey.clear();
+    this.#byOrigin.clear();
+    this.#sweeps.clear();
+    this.#clears.clear();
+    this.#size = 0;
+  }
+
   add(item: PendingItem): void {
     if (item.kind === "upTo" || item.kind === "dot") {
       if (!this.#addToKey(item.kind, item.key, item.origin, item.until)) return;

@@ -2,6 +2,8 @@
  * Getting what was missed: by replay of frames while somebody's log has them, else by an exact image.
  * One mechanism for a lost message, a healed partition and a joiner.
  */
+import { VersionVector } from "../causality/version-vector.ts";
+import { mayGive } from "./audit.ts";
 import { readChunkHeader } from "./image-codec.ts";
 import { isLive, liveTimeout, type Peer } from "./membership.ts";
 import type { Message, Row } from "./messages.ts";
@@ -24,10 +26,18 @@ const DENIED_OFTEN = 3;
 /** A donor whose image could not be read is not asked again for this long, milliseconds. */
 const UNREADABLE_MS = 10_000;
 
+export interface CatchUpPorts {
+  /** An image was installed. */
+  installed(): void;
+  /** All data are about to be replaced: images being given are of what will be no more. */
+  replacing(): void;
+  /** A whole image took the place of our data. */
+  tookOver(from: string, differing: number, keys: readonly string[]): void;
+}
+
 export class CatchUp {
   readonly #node: Node;
-  /** Called when an image was installed. */
-  readonly #installed: () => void;
+  readonly #ports: CatchUpPorts;
   #pull: Pull | undefined;
   #sessions = 0;
   /** Donors that refused or fell silent, and until when not to ask them. */
@@ -35,9 +45,9 @@ export class CatchUp {
   /** How often in a row an image of a host, by its name, came to nothing: those that fail least are asked first. */
   readonly #failures = new Map<string, number>();
 
-  constructor(node: Node, installed: () => void) {
+  constructor(node: Node, ports: CatchUpPorts) {
     this.#node = node;
-    this.#installed = installed;
+    this.#ports = ports;
   }
 
   get pulling(): boolean {
@@ -59,12 +69,16 @@ export class CatchUp {
     const now = world.monotonic();
     const from = donor ?? this.#bestDonor(now);
     if (from === undefined || (this.#avoid.get(from.incarnation) ?? 0) > now) return false;
-    const digests = replica.bucketDigests();
+    // Who asks for the whole asks as one who has seen nothing.
+    const whole = this.#node.takeover !== undefined;
+    if (whole && !mayGive(this.#node, from)) return false;
+    const digests = whole ? undefined : replica.bucketDigests();
+    const seen = whole ? new VersionVector() : replica.vector.copy();
     // Not to be guessed: whoever could would spoil the session by a refusal or a chunk of its own.
     const chance = Math.floor(world.random() * 2 ** 48).toString(36);
     const session = `${self.incarnation}-${++this.#sessions}.${chance}`;
     const encoded = digests === undefined ? new Uint8Array(0) : encodeDigests(digests);
-    this.#pull = startPull(session, from.incarnation, replica.vector.copy(), encoded, now);
+    this.#pull = startPull(session, from.incarnation, seen, encoded, now, whole);
     this.#ask(this.#pull, membership.get(from.incarnation)!);
     return true;
   }
@@ -173,9 +187,13 @@ export class CatchUp {
     const before = replica.vector.copy();
     // What its events name as let go here must not go beyond what had been applied when they were written.
     publisher.release();
-    let events: number;
+    let events = 0;
     try {
-      events = replica.installImage(pull.chunks, pull.seen);
+      if (!pull.whole) events = replica.installImage(pull.chunks, pull.seen);
+      else if (!this.#takeOver(pull)) {
+        this.#abandon(pull);
+        return;
+      }
     } catch (error) {
       const donor = this.#node.membership.get(pull.donor)?.node ?? pull.donor;
       this.#node.trouble =
@@ -195,6 +213,13 @@ export class CatchUp {
       changedRows.add(origin);
       if (inbox.highest(origin) <= seq) inbox.drop(origin);
     }
+    for (const [origin, seq] of before.entries()) {
+      if (seq <= replica.vector.get(origin)) continue;
+      // After a takeover: the giver had not applied it, and it is not applied here any more.
+      log.drop(origin);
+      changedRows.add(origin);
+      needs.want(origin, seq, now);
+    }
     this.#node.lastRepair = {
       kind: "snapshot",
       at: world.now(),
@@ -204,7 +229,15 @@ export class CatchUp {
     };
     this.#node.tell({ type: "snapshot", from: pull.donor, events, tookMs: now - pull.startedAt });
     needs.resetBackOff(now);
-    this.#installed();
+    this.#ports.installed();
+  }
+
+  /** False: the giver has not all of our own events yet. */
+  #takeOver(pull: Pull): boolean {
+    this.#ports.replacing();
+    const found = this.#node.replica.takeOver(pull.chunks);
+    if (found !== undefined) this.#ports.tookOver(pull.donor, found.differing, found.keys);
+    return found !== undefined;
   }
 
   #stepPull(pull: Pull, now: number): void {

@@ -4,6 +4,7 @@
  * same events hold the same data, which they must.
  */
 import { MAX_SKEW_MS } from "../causality/hybrid-logical-clock.ts";
+import type { Audit } from "./audit.ts";
 import { clockOffset, heartbeatInterval, liveTimeout, noteReached, type Peer } from "./membership.ts";
 import type { Heartbeat, PeerState, Row } from "./messages.ts";
 import { type Node, SELF } from "./node.ts";
@@ -19,14 +20,16 @@ const NAME_RATE: Rate = { perSecond: 0.1, burst: 4_096 };
 
 export class Heartbeats {
   readonly #node: Node;
+  readonly #audit: Audit;
   #counter = 0;
   #nextAt = 0;
   #completeAt = Number.POSITIVE_INFINITY;
   /** Names of hosts that nothing was ever heard of, by the host that names them: they are kept for ever. */
   readonly #names: TokenBuckets;
 
-  constructor(node: Node) {
+  constructor(node: Node, audit: Audit) {
     this.#node = node;
+    this.#audit = audit;
     this.#names = new TokenBuckets(() => node.world.monotonic(), NAME_RATE);
   }
 
@@ -166,20 +169,7 @@ export class Heartbeats {
     }
     peer.levelAt = now;
     peer.unexplained = 0;
-    const own = node.replica.summary();
-    if (
-      node.state !== "ready" ||
-      heartbeat.state !== "ready" ||
-      own.partial ||
-      heartbeat.partial ||
-      own.digest === heartbeat.digest
-    ) {
-      peer.differing = 0;
-      return;
-    }
-    peer.differing = peer.differingAt === ownHash ? peer.differing + 1 : 1;
-    peer.differingAt = ownHash;
-    if (peer.differing === 2) node.counts.divergences++;
+    this.#audit.compare(peer, heartbeat, ownHash);
   }
 }
 

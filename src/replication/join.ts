@@ -24,6 +24,7 @@ export class Join {
   #installedBefore = 0;
   #target: VersionVector | undefined;
   #targetAt = 0;
+  #had = new VersionVector();
 
   constructor(node: Node, catchUp: CatchUp, ready: () => void) {
     this.#node = node;
@@ -31,8 +32,15 @@ export class Join {
     this.#ready = ready;
   }
 
+  /** Begins anew on a host that was ready: what it had applied it has to have again, before it writes. */
+  again(): void {
+    this.begin();
+    this.#had = this.#node.replica.vector.copy();
+  }
+
   begin(): void {
     this.#node.state = "joining";
+    this.#had = new VersionVector();
     this.#startedAt = this.#node.world.monotonic();
     this.#readyHeardAt = undefined;
     this.#installedBefore = this.#node.counts.snapshotsInstalled;
@@ -67,9 +75,16 @@ export class Join {
 
   #catchUpWith(ready: readonly Peer[], now: number): void {
     const { vector } = this.#node.replica;
+    if (this.#node.takeover !== undefined) {
+      if (this.#catchUp.pulling || this.#catchUp.startSync()) return;
+      // Nobody of those who could give it is there any more.
+      if (now - this.#startedAt > HOPELESS_MS) this.#ready();
+      return;
+    }
     // What was asked of hosts that have died since may be nowhere: look again from time to time.
     if (this.#target === undefined || now - this.#targetAt > 1_000) {
       this.#target = new VersionVector();
+      this.#target.merge(this.#had);
       for (const peer of ready) this.#target.merge(peer.vector);
       this.#targetAt = now;
     }

@@ -39,6 +39,8 @@ export interface Peer {
   /** Vector hash at which its digest differed from ours, and how often in a row. */
   differingAt: string;
   differing: number;
+  /** Whether that was told, and not yet that it was mended. */
+  diverged: boolean;
   /** Monotonic milliseconds when it last had everything we had. */
   levelAt: number;
 }
@@ -221,6 +223,7 @@ function newPeer(heartbeat: Heartbeat, origin: number, now: number): Peer {
     unexplained: 0,
     differingAt: "",
     differing: 0,
+    diverged: false,
     levelAt: now,
   };
 }

@@ -5,6 +5,7 @@ import type { ReplicatedEvent } from "../crdt/event.ts";
 import type { TidemarkError } from "../errors.ts";
 import type { EventLog } from "../log/event-log.ts";
 import type { Channel, HostAddress, Transport } from "../transport/transport.ts";
+import type { PlannedTakeover } from "./audit.ts";
 import type { ValueLimits } from "./event-codec.ts";
 import type { ChunkHeader } from "./image-codec.ts";
 import type { Inbox } from "./inbox.ts";
@@ -28,6 +29,10 @@ export interface Replica {
   openImage(seen: VersionVector, digests: Int32Array | undefined): ImageSource;
   /** Installs a whole image that was asked for when `seen` was our vector. Returns the events gained. */
   installImage(chunks: readonly ChunkHeader[], seen: VersionVector): number;
+  /** Puts a whole image in place of our data; `undefined`: its giver lacks events of ours, nothing was changed. */
+  takeOver(
+    chunks: readonly ChunkHeader[],
+  ): { readonly differing: number; readonly keys: readonly string[] } | undefined;
   /** Closes counter segments of an owner whose resets are within what it has reported. */
   closeCounters(owner: number, reported: VersionVector): void;
 }
@@ -81,6 +86,8 @@ export interface Counts {
   finals: number;
   dropped: number;
   divergences: number;
+  audits: number;
+  healed: number;
   disconnects: number;
   backpressure: number;
 }
@@ -117,6 +124,8 @@ export interface Node {
   /** Why it does not get on, in a sentence. */
   trouble: string | undefined;
   lastRepair: Repair | undefined;
+  /** Our data are not to be trusted: another host's are to take their place. */
+  takeover: PlannedTakeover | undefined;
   /** Origins whose row changed since the last heartbeat. */
   readonly changedRows: Set<number>;
   /** Sends a message, in pieces if it is too large for the network. */
@@ -129,3 +138,26 @@ export interface Node {
 }
 
 export const SELF = 0;
+
+/** Counts of a host that has just started. */
+export function noCounts(): Counts {
+  return {
+    framesSent: 0,
+    framesReceived: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+    eventsApplied: 0,
+    replaysRequested: 0,
+    replaysServed: 0,
+    snapshotsInstalled: 0,
+    duplicates: 0,
+    reordered: 0,
+    finals: 0,
+    dropped: 0,
+    divergences: 0,
+    audits: 0,
+    healed: 0,
+    disconnects: 0,
+    backpressure: 0,
+  };
+}

@@ -52,6 +52,29 @@ export type ReplicationEvent = {
       readonly tookMs: number;
     }
   | {
+      /**
+       * A host that has applied the same events holds other data than we; or, by a scrub, our own data
+       * contradict our digests, and `node` is ours.
+       */
+      readonly type: "divergence";
+      readonly node: string;
+      readonly foundBy: "heartbeat" | "scrub";
+      readonly digest: string;
+      readonly theirs: string | undefined;
+    }
+  | {
+      /**
+       * A divergence is mended. On the host that took over the data of `from`: how many keys differed, and some
+       * of them. On the others: that `node` holds the same again.
+       */
+      readonly type: "healed";
+      readonly node: string;
+      readonly from: string;
+      readonly differing: number;
+      readonly keys: readonly string[];
+      readonly tookMs: number;
+    }
+  | {
       /** `count` messages of a host were refused for one reason since this was last told, a second ago or more. */
       readonly type: "quarantine";
       readonly node: string;

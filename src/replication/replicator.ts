@@ -8,6 +8,7 @@ import type { ReplicatedEvent } from "../crdt/event.ts";
 import { TidemarkError } from "../errors.ts";
 import { EventLog } from "../log/event-log.ts";
 import type { Channel, HostAddress, Transport, TransportListener } from "../transport/transport.ts";
+import { Audit } from "./audit.ts";
 import { CatchUp } from "./catch-up.ts";
 import { cut, MAX_MESSAGE_BYTES } from "./fragments.ts";
 import { ACK_REQUESTED, type Frame, FrameBuilder } from "./frame.ts";
@@ -18,9 +19,9 @@ import { Join } from "./join.ts";
 import { liveTimeout, Membership, type Peer, rendezvousRank } from "./membership.ts";
 import { encodeMessage } from "./message-codec.ts";
 import {
-  type Counts,
   type LoadDesk,
   type Node,
+  noCounts,
   type Replica,
   type ReplicationSettings,
   SELF,
@@ -66,6 +67,7 @@ export class Replicator {
   readonly node: Node;
   readonly waits: Waits;
   readonly donor: Donor;
+  readonly audit: Audit;
   readonly #catchUp: CatchUp;
   readonly #heartbeats: Heartbeats;
   readonly #join: Join;
@@ -118,6 +120,7 @@ export class Replicator {
       fence: undefined,
       trouble: undefined,
       lastRepair: undefined,
+      takeover: undefined,
       changedRows: new Set(),
       send: (channel, to, message) =>
         this.#sendBytes(channel, to, encodeMessage(message, settings.namespace)),
@@ -140,8 +143,13 @@ export class Replicator {
         origins,
       ),
     );
-    this.#catchUp = new CatchUp(this.node, () => this.#receiver.drainAll());
-    this.#heartbeats = new Heartbeats(this.node);
+    this.audit = new Audit(this.node, () => this.#rejoin());
+    this.#catchUp = new CatchUp(this.node, {
+      installed: () => this.#receiver.drainAll(),
+      replacing: () => this.donor.endAll(),
+      tookOver: (from, differing, keys) => this.audit.tookOver(from, differing, keys),
+    });
+    this.#heartbeats = new Heartbeats(this.node, this.audit);
     this.#join = new Join(this.node, this.#catchUp, () => this.#becameReady());
     this.#receiver = new Receiver(this.node, {
       catchUp: this.#catchUp,
@@ -319,6 +327,14 @@ export class Replicator {
     this.waits.look();
   }
 
+  /** Our data differ from what most hosts hold: not ready until theirs are here. */
+  #rejoin(): void {
+    this.#catchUp.reset();
+    this.#join.again();
+    this.node.trouble = "its data differ from those of the other hosts; it is taking over theirs";
+    this.#heartbeats.send(true);
+  }
+
   /** A joiner lacks everything at first: that is no gap to tell of. */
   #gapFound({ origin, known }: Need): void {
     const { state, origins, replica } = this.node;
@@ -329,6 +345,7 @@ export class Replicator {
 
   #becameReady(): void {
     this.node.state = "ready";
+    this.node.takeover = undefined;
     this.#heartbeats.send(true);
     this.waits.look();
   }
@@ -370,24 +387,4 @@ export class Replicator {
       this.node.tell({ type: "final", origin: name, applied: replica.vector.get(origin), known });
     }
   }
-}
-
-function noCounts(): Counts {
-  return {
-    framesSent: 0,
-    framesReceived: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-    eventsApplied: 0,
-    replaysRequested: 0,
-    replaysServed: 0,
-    snapshotsInstalled: 0,
-    duplicates: 0,
-    reordered: 0,
-    finals: 0,
-    dropped: 0,
-    divergences: 0,
-    disconnects: 0,
-    backpressure: 0,
-  };
 }

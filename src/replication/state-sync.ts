@@ -32,6 +32,8 @@ export interface ImageSource {
 /** A snapshot being taken over. */
 export interface Pull {
   readonly session: string;
+  /** Whether it is to take the place of what is here, and not to be joined with it. */
+  readonly whole: boolean;
   /** Incarnation of the donor. */
   readonly donor: string;
   readonly seen: VersionVector;
@@ -51,9 +53,10 @@ export function startPull(
   seen: VersionVector,
   digests: Uint8Array,
   now: number,
+  whole = false,
 ): Pull {
   const retryAt = now + RETRY_MS;
-  return { session, donor, seen, digests, chunks: [], startedAt: now, bytes: 0, tries: 0, retryAt };
+  return { session, whole, donor, seen, digests, chunks: [], startedAt: now, bytes: 0, tries: 0, retryAt };
 }
 
 /** What to do with a pull at `now`: nothing yet, ask again for the chunk it waits for, or give it up. */

@@ -110,6 +110,22 @@ export class CounterTable {
     }
   }
 
+  /** Puts another host's segments of a key in place of all that are here. */
+  replace(target: Target, images: readonly CounterCell[]): void {
+    const { state } = target;
+    for (const cell of [...state.cells]) {
+      this.#toggle(target, cell);
+      state.dropCell(cell);
+      this.#forget(target.key, cell);
+    }
+    for (const image of images) {
+      const adopted = { ...image };
+      state.cells.push(adopted);
+      this.#toggle(target, adopted);
+      this.#settle(target, adopted);
+    }
+  }
+
   /** Whether segments of an owner wait to be closed. */
   awaits(owner: number): boolean {
     return this.#zeroCells.has(owner);

@@ -180,13 +180,13 @@ function bring(store: Store, merged: VersionVector, target: Target, entry: Entry
 }
 
 /** Marks come after the values they are for. */
-function valuesFirst(entries: readonly Entry[]): Entry[] {
+export function valuesFirst(entries: readonly Entry[]): Entry[] {
   const isMark = (entry: Entry): boolean => entry.kind === "deadline";
   return [...entries.filter((entry) => !isMark(entry)), ...entries.filter(isMark)];
 }
 
 /** Applies a removal that waited at the giver; what lies beyond the merged vector waits here too. */
-function applyPending(store: Store, item: PendingItem, merged: VersionVector): void {
+export function applyPending(store: Store, item: PendingItem, merged: VersionVector): void {
   switch (item.kind) {
     case "upTo":
       store.change(item.key, (target) => removeUpTo(store, target, item.origin, item.until));

@@ -27,6 +27,7 @@ import { Evicted, type Fleet, isExact } from "./evicted.ts";
 import { tellExpiredKey } from "./expiry.ts";
 import type { ImageSession } from "./image.ts";
 import { applyClear, applySweep, removeCovered, removeDot, removeUpTo } from "./removal.ts";
+import { Scrub } from "./scrub.ts";
 import { plainEntry, type Shard } from "./shard.ts";
 import { ShardMap } from "./shard-map.ts";
 import { TimedStates } from "./timed-states.ts";
@@ -69,6 +70,7 @@ export class Store extends Contents {
   readonly digests = new DigestTable();
   readonly counters: CounterTable;
   readonly timedStates = new TimedStates();
+  readonly scrub = new Scrub(this);
   /** Snapshots being served: they hear of what is removed before it goes. */
   readonly sessions = new Set<ImageSession>();
   readonly listener: StoreListener;
