@@ -2,10 +2,12 @@
  * Machines of our own, as network namespaces of the kernel: each has one cable to a common switch, and packets
  * can be dropped, lost, delayed and put out of order at either end. Nobody at the ends of a connection is told.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { promisify } from "node:util";
 
+const GUARD = 'cat; for name in "$@"; do ip netns del "$name"; done';
 const run = promisify(execFile);
 
 /** One machine. */
@@ -69,9 +71,15 @@ export async function createMachines(count: number): Promise<Machines> {
     address: `${net}.${index + 1}`,
     prefix: ["ip", "netns", "exec", name],
   }));
+  // Takes all down when its input closes, however this process ends; a namespace takes its cables with it.
+  const guard = spawn("/bin/sh", ["-c", GUARD, "tidemark-guard", hub, ...names], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  const gone = once(guard, "exit");
   const discard = async (): Promise<void> => {
-    // What is not there cannot be taken down; a namespace takes its cables with it.
-    for (const name of [hub, ...names]) await run("ip", ["netns", "del", name]).catch(() => undefined);
+    guard.stdin.end();
+    await gone;
   };
   const inside = (name: string, ...command: string[]) => run("ip", ["netns", "exec", name, ...command]);
   const plug = async (cable: string, far: string, name: string | undefined, address: string) => {
