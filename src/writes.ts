@@ -96,7 +96,6 @@ export class Writes {
       throw new TidemarkError("NOT_AN_INTEGER", `delta takes a safe integer or a bigint, not ${delta}`);
     }
     this.#ports.writable();
-    this.#makeRoom([key]);
     const seen = this.#see(key);
     if (seen.evicted !== null) {
       throw new TidemarkError(
@@ -112,6 +111,8 @@ export class Writes {
         `"${key}" would be ${value}, which no number holds; give a bigint delta`,
       );
     }
+    // Only now: what is refused lets nobody go.
+    this.#makeRoom([key]);
     this.#ports.write([body]);
     return typeof delta === "bigint" ? BigInt(value) : value;
   }

@@ -70,6 +70,21 @@ export function valueByteLength(value: Value): number {
   return typeof value === "string" ? Buffer.byteLength(value) : value.byteLength;
 }
 
+/**
+ * What V8 takes for a string: header, and one byte per character, or two as soon as one of them is beyond
+ * Latin-1 (told here from being beyond ASCII, which counts what lies between twice), rounded up to 8.
+ */
+export function stringBytes(text: string): number {
+  const { length } = text;
+  const bytes = Buffer.byteLength(text) === length ? length : 2 * length;
+  return 16 + ((bytes + 7) & ~7);
+}
+
+/** What V8 takes for a value in memory. */
+export function valueBytes(value: Value): number {
+  return typeof value === "string" ? stringBytes(value) : 200 + value.byteLength;
+}
+
 /** Whether two canonical values are the same bytes. */
 export function sameValue(a: Value, b: Value): boolean {
   if (a === b) return true;

@@ -103,6 +103,34 @@ describe("a bounded store that does not evict", () => {
     expect(kv.increment("n")).toBe(1);
   });
 
+  it("counts about what V8 takes for each kind of content, and nothing any more when it is gone", () => {
+    const kv = opened({ maxBytes: "64mb", eviction: "none" });
+    const bytes = (): number => kv.status().bounds!.bytes;
+    const growth = (write: () => unknown): number => {
+      const before = bytes();
+      write();
+      return bytes() - before;
+    };
+    const small = growth(() => kv.set("small", "x"));
+    expect(growth(() => kv.set("a".repeat(105), "x")) - small).toBe(104);
+    expect(growth(() => kv.set("large", "x".repeat(4_000))) - small).toBe(3_992);
+    expect(growth(() => kv.set("wider", "\u2020".repeat(4_000))) - small).toBe(7_992);
+    expect(growth(() => kv.set("bytes", new Uint8Array(4_000).fill(255)))).toBeGreaterThan(4_000 + small);
+    expect(growth(() => kv.set("large", "x"))).toBe(-3_992);
+    for (const write of [
+      () => kv.setAdd("set", "a", "b"),
+      () => kv.listPush("list", "a", "b"),
+      () => kv.increment("counter"),
+      () => kv.expire("set", "1h"),
+      () => kv.setAdd("set", "c"),
+    ]) {
+      expect(growth(write)).toBeGreaterThan(100);
+    }
+    expect(growth(() => kv.setRemove("set", "c"))).toBeLessThan(-100);
+    kv.delete(...kv.keys());
+    expect(bytes()).toBe(0);
+  });
+
   it("counts the bytes of sets and lists", () => {
     const kv = opened({ maxBytes: "64kb", eviction: "none" });
     const fill = (): void => {
