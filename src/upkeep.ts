@@ -11,8 +11,6 @@ import type { HostState } from "./status.ts";
 import type { Expiry } from "./store/expiry.ts";
 import type { Store } from "./store/store.ts";
 
-/** How often memory that most keys have left is given back, milliseconds. */
-const COMPACT_MS = 1_000;
 /** How often a host that has let go of something finds out what is settled, where no room is needed. */
 const SETTLE_MS = 500;
 /** The expired keys of one who does not remove them are removed by the others in rank order, this much apart. */
@@ -41,7 +39,6 @@ export interface UpkeepPorts {
 export class Upkeep {
   readonly #ports: UpkeepPorts;
   #settleAt = 0;
-  #compactAt = 0;
 
   constructor(ports: UpkeepPorts) {
     this.#ports = ports;
@@ -51,10 +48,7 @@ export class Upkeep {
     const { store, fleet, replicator } = this.#ports;
     if (replicator !== undefined) this.#settle(replicator);
     else if (store.bounds?.exceeded) store.bounds.settled();
-    const now = fleet.now();
-    this.#expire(now);
-    if (now < this.#compactAt) return;
-    this.#compactAt = now + COMPACT_MS;
+    this.#expire(fleet.now());
     store.shards.compact();
     this.#scrub();
   }

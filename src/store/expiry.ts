@@ -17,7 +17,7 @@ import type { Shard } from "./shard.ts";
 import type { Store } from "./store.ts";
 
 /** One sweep removes about this many values: some milliseconds on every host. */
-export const MAX_SWEPT = 2_000;
+export const MAX_SWEPT = 1_000;
 /** Keys removed by name, and expiries told, in one step. */
 const MAX_NAMED = 500;
 const MAX_TOLD = 5_000;
@@ -64,7 +64,8 @@ export class Expiry {
     let visited = 0;
     let told = 0;
     while (visited < budget && told < MAX_TOLD && named.length < MAX_NAMED) {
-      const { shard, slot } = this.#next();
+      const shard = this.#underHand();
+      const slot = this.#slot++;
       visited++;
       const deadline = shard.deadlineAt(slot);
       if (!(deadline <= now)) continue;
@@ -97,12 +98,12 @@ export class Expiry {
     }
   }
 
-  /** The slot under the hand, which moves on. Never called on an empty store. */
-  #next(): { shard: Shard; slot: number } {
+  /** The shard under the hand, which stands on a slot of it. Never called on an empty store. */
+  #underHand(): Shard {
     const shards = this.#store.shards.all();
     for (;;) {
       const shard = shards[this.#shard % shards.length]!;
-      if (this.#slot < shard.slots) return { shard, slot: this.#slot++ };
+      if (this.#slot < shard.slots) return shard;
       this.#slot = 0;
       this.#shard = (this.#shard + 1) % shards.length;
     }

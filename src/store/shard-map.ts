@@ -57,14 +57,13 @@ export class ShardMap {
     return this.#directory[bucket]!;
   }
 
-  /** Gives back the memory of shards that most keys have left. */
+  /** Gives back the memory of one shard that most keys have left: one at a time, since it is copied. */
   compact(): void {
-    for (const shard of this.#shards) {
-      if (shard.capacity < COMPACT_FROM || shard.size * 8 > shard.capacity) continue;
-      const compact = shard.compacted();
-      this.#shards = this.#shards.map((each) => (each === shard ? compact : each));
-      this.#directory.fill(compact, compact.first, compact.end);
-    }
+    const shard = this.#shards.find(({ capacity, size }) => capacity >= COMPACT_FROM && size * 8 <= capacity);
+    if (shard === undefined) return;
+    const compact = shard.compacted();
+    this.#shards = this.#shards.map((each) => (each === shard ? compact : each));
+    this.#directory.fill(compact, compact.first, compact.end);
   }
 
   /** Halves a shard, unless it holds a single bucket. */
