@@ -18,6 +18,9 @@ import type { Store } from "./store.ts";
 
 /** One sweep removes about this many values: some milliseconds on every host. */
 export const MAX_SWEPT = 1_000;
+/** Values looked at to tell how many a sweep would remove: enough of them, and no more than are quickly sorted. */
+const ENOUGH = 256;
+const MAX_SORTED = 4_096;
 /** Keys removed by name, and expiries told, in one step. */
 const MAX_NAMED = 500;
 const MAX_TOLD = 5_000;
@@ -65,8 +68,10 @@ export class Expiry {
     let told = 0;
     while (visited < budget && told < MAX_TOLD && named.length < MAX_NAMED) {
       const shard = this.#underHand();
-      const slot = this.#slot++;
-      visited++;
+      const slot = shard.nextDue(this.#slot, now);
+      visited += slot - this.#slot + 1;
+      this.#slot = slot + 1;
+      if (slot === shard.slots) continue;
       const deadline = shard.deadlineAt(slot);
       if (!(deadline <= now)) continue;
       const key = shard.keyAt(slot);
@@ -115,27 +120,41 @@ export class Expiry {
     for (const candidates of swept.values()) most = Math.max(most, candidates.length);
     if (most === 0 || (most / share < MAX_SWEPT && now - this.#sweptAt < PATIENCE_MS)) return [];
     this.#sweptAt = now;
-    return Array.from(swept, ([origin, candidates]) => this.#sweepOf(origin, candidates, share)).flat();
+    return Array.from(swept, ([origin, candidates]) => this.#sweepOf(origin, candidates)).flat();
   }
 
-  #sweepOf(origin: number, found: Candidate[], share: number): EventBody[] {
-    // In the order they were written, so that a limit on the sequence is a limit on the number: what was
-    // found is a sample of all that is due, so its first part stands for as much of the whole.
-    found.sort((left, right) => left.seq - right.seq);
-    const limit = Math.max(1, Math.floor(MAX_SWEPT * share));
-    const candidates = found.slice(0, limit);
+  #sweepOf(origin: number, found: Candidate[]): EventBody[] {
     let from = Number.POSITIVE_INFINITY;
     let to = 0;
-    for (const { deadline } of candidates) {
+    let newest = 0;
+    for (const { seq, deadline } of found) {
       from = Math.min(from, deadline);
       to = Math.max(to, deadline);
+      newest = Math.max(newest, seq);
     }
-    const upTo = candidates.at(-1)!.seq;
+    const upTo = this.#limited(origin, newest, from, to);
     const except = this.#exceptions(origin, upTo, from, to);
     if (except.length > MAX_EXCEPTIONS) {
-      return candidates.map(({ key, seq }) => ({ key, removes: [origin, seq] }));
+      return found.slice(0, MAX_NAMED).map(({ key, seq }) => ({ key, removes: [origin, seq] }));
     }
     return [{ key: "", sweep: { origin, upTo, from, to, except } }];
+  }
+
+  /**
+   * The seq up to which a sweep names about `MAX_SWEPT` values, those written first: any number of keys may have
+   * one deadline. Keys lie in shards at random, so some of the shards show as much of the whole.
+   */
+  #limited(origin: number, newest: number, from: number, to: number): number {
+    const shards = this.#store.shards.all();
+    const seqs: number[] = [];
+    let looked = 0;
+    while (looked < shards.length && seqs.length < ENOUGH) {
+      const shard = shards[looked++]!;
+      for (const slot of shard.plainWithin(origin, newest, from, to)) seqs.push(shard.seqAt(slot));
+    }
+    const every = Math.ceil(seqs.length / MAX_SORTED);
+    const sample = seqs.filter((_, index) => index % every === 0).sort((left, right) => left - right);
+    return sample[Math.floor((MAX_SWEPT * looked) / (shards.length * every))] ?? newest;
   }
 
   /** Values within the range of a sweep that got another deadline by a mark. */

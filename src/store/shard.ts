@@ -8,6 +8,7 @@ import { BUCKETS, bucketOf, hashKey } from "../crdt/digest.ts";
 import type { Value, ValueEntry } from "../crdt/entry.ts";
 import type { KeyState } from "../crdt/key-state.ts";
 import { stringBytes, valueBytes } from "../crdt/values.ts";
+import { DeadlineBlocks } from "./deadline-blocks.ts";
 import { KeyIndex } from "./key-index.ts";
 
 const LOADED = 1;
@@ -40,6 +41,7 @@ const FLAG_BITS = 8;
  */
 const SLOT_BYTES = 84;
 
+const NEVER = Number.POSITIVE_INFINITY;
 const FIRST_CAPACITY = 64;
 /** Arrays grow by so much: three quarters of them are used at least, and copying them is quick. */
 const GROWTH = 1.25;
@@ -70,6 +72,7 @@ export class Shard {
   /** The same memory. */
   #words: Int32Array;
   #keyHashes: Int32Array;
+  readonly #due: DeadlineBlocks;
   /** What each slot costs in bytes; only kept where bytes are counted. */
   #weights: Uint32Array | undefined;
 
@@ -83,6 +86,7 @@ export class Shard {
     this.#doubles = new Float64Array(DOUBLES * capacity);
     this.#words = new Int32Array(this.#doubles.buffer);
     this.#keyHashes = new Int32Array(capacity);
+    this.#due = new DeadlineBlocks(capacity);
     if (weighs) this.#weights = new Uint32Array(capacity);
   }
 
@@ -135,7 +139,7 @@ export class Shard {
     this.#account.size--;
     this.#pairs[2 * slot] = undefined;
     this.#pairs[2 * slot + 1] = undefined;
-    this.#doubles[DOUBLES * slot + DEADLINE] = Number.POSITIVE_INFINITY;
+    this.#doubles[DOUBLES * slot + DEADLINE] = NEVER;
     this.#setFlags(slot, 0);
     this.#weigh(slot, 0);
     this.#free.push(slot);
@@ -160,7 +164,7 @@ export class Shard {
     this.#setFlags(slot, state.hollow ? STATE | HOLLOW : STATE);
     if (this.#weights !== undefined)
       this.#weigh(slot, SLOT_BYTES + stringBytes(this.keyAt(slot)!) + state.bytes);
-    this.#doubles[DOUBLES * slot + DEADLINE] = nextDeadline;
+    this.#setDeadline(slot, nextDeadline);
   }
 
   valueAt(slot: number): Value {
@@ -206,7 +210,7 @@ export class Shard {
     const double = DOUBLES * slot;
     this.#doubles[double] = seq;
     this.#doubles[double + STAMP] = stamp;
-    this.#doubles[double + DEADLINE] = deadline;
+    this.#setDeadline(slot, deadline);
     this.#words[WORDS * slot + CONTENT_HASH] = contentHash;
     const kind = (loaded ? LOADED : 0) | (typeof value === "string" ? TEXT : 0);
     this.#setFlags(slot, (origin << FLAG_BITS) | kind | (this.#flagsAt(slot) & USES));
@@ -266,14 +270,29 @@ export class Shard {
     return { slots, starts };
   }
 
+  /** The first slot from `slot` on in whose block something may expire by `time`; `slots` if there is none. */
+  nextDue(slot: number, time: number): number {
+    return this.#due.nextDue(slot, this.#used, time);
+  }
+
   /** Slots with a plain value of an origin, seq up to `upTo`, deadline within `[from, to]`. */
   plainWithin(origin: number, upTo: number, from: number, to: number): number[] {
     const found: number[] = [];
-    for (let slot = 0; slot < this.#used; slot++) {
-      const deadline = this.deadlineAt(slot);
-      if (deadline < from || deadline > to) continue;
-      if (this.keyAt(slot) === undefined || this.isState(slot)) continue;
-      if (this.originAt(slot) === origin && this.seqAt(slot) <= upTo) found.push(slot);
+    for (
+      let first = this.nextDue(0, to);
+      first < this.#used;
+      first = this.nextDue(first + DeadlineBlocks.slots, to)
+    ) {
+      const end = Math.min(first + DeadlineBlocks.slots, this.#used);
+      let earliest = NEVER;
+      for (let slot = first; slot < end; slot++) {
+        const deadline = this.deadlineAt(slot);
+        if (deadline < earliest) earliest = deadline;
+        if (deadline < from || deadline > to || this.keyAt(slot) === undefined || this.isState(slot))
+          continue;
+        if (this.originAt(slot) === origin && this.seqAt(slot) <= upTo) found.push(slot);
+      }
+      this.#due.correct(first, earliest);
     }
     return found;
   }
@@ -328,7 +347,13 @@ export class Shard {
     this.#pairs[2 * to + 1] = from.#pairs[2 * slot + 1];
     this.#setFlags(to, from.#flagsAt(slot));
     for (let i = 0; i < FLAGS; i++) this.#words[WORDS * to + i] = from.#words[WORDS * slot + i]!;
+    this.#setDeadline(to, from.deadlineAt(slot));
     this.#weigh(to, from.#weights?.[slot] ?? 0);
+  }
+
+  #setDeadline(slot: number, deadline: number): void {
+    this.#doubles[DOUBLES * slot + DEADLINE] = deadline;
+    this.#due.note(slot, deadline);
   }
 
   /** The flags and, above them, the origin. */
@@ -353,6 +378,7 @@ export class Shard {
     this.#doubles = grown(this.#doubles, new Float64Array(DOUBLES * this.#capacity));
     this.#words = new Int32Array(this.#doubles.buffer);
     this.#keyHashes = grown(this.#keyHashes, new Int32Array(this.#capacity));
+    this.#due.grow(this.#capacity);
     if (this.#weights !== undefined) this.#weights = grown(this.#weights, new Uint32Array(this.#capacity));
   }
 }
