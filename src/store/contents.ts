@@ -4,7 +4,8 @@ import { hashKey } from "../crdt/digest.ts";
 import type { Value } from "../crdt/entry.ts";
 import { KeyState, type View } from "../crdt/key-state.ts";
 import type { BoundSettings } from "./bounds.ts";
-import { plainEntry, type Shard } from "./shard.ts";
+import { plainEntry } from "./plain-entry.ts";
+import type { Shard } from "./shard.ts";
 import { ShardMap } from "./shard-map.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;

@@ -10,7 +10,8 @@ import { BUCKETS, bucketOf, dotHash, hashContent, hashKey, LOW_SALT } from "../c
 import type { Entry } from "../crdt/entry.ts";
 import type { PendingItem } from "../crdt/pending-removals.ts";
 import { valueByteLength } from "../crdt/values.ts";
-import { plainEntry, type Shard } from "./shard.ts";
+import { plainEntry } from "./plain-entry.ts";
+import type { Shard } from "./shard.ts";
 import type { Store } from "./store.ts";
 
 /** One bucket of an image. */

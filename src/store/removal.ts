@@ -6,7 +6,7 @@ import type { VersionVector } from "../causality/version-vector.ts";
 import type { Entry } from "../crdt/entry.ts";
 import type { Clear, Sweep } from "../crdt/event.ts";
 import { clearNames, sweepNames } from "../crdt/pending-removals.ts";
-import { plainEntry } from "./shard.ts";
+import { plainEntry } from "./plain-entry.ts";
 import type { Store, Target } from "./store.ts";
 
 export function applySweep(store: Store, sweep: Sweep, origin: number, stamp: number): void {

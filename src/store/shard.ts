@@ -5,7 +5,7 @@
  * loop while it does.
  */
 import { BUCKETS, bucketOf, hashKey } from "../crdt/digest.ts";
-import type { Value, ValueEntry } from "../crdt/entry.ts";
+import type { Value } from "../crdt/entry.ts";
 import type { KeyState } from "../crdt/key-state.ts";
 import { stringBytes, valueBytes } from "../crdt/values.ts";
 import { DeadlineBlocks } from "./deadline-blocks.ts";
@@ -391,17 +391,4 @@ function roomFor(keys: number): number {
 function grown<A extends { set(from: A): void }>(from: A, to: A): A {
   to.set(from);
   return to;
-}
-
-/** A plain value's slot as the entry it stands for. */
-export function plainEntry(shard: Shard, slot: number): ValueEntry {
-  return {
-    kind: "value",
-    origin: shard.originAt(slot),
-    seq: shard.seqAt(slot),
-    stamp: shard.stampAt(slot),
-    value: shard.valueAt(slot),
-    deadline: shard.deadlineAt(slot),
-    loaded: shard.loadedAt(slot),
-  };
 }

@@ -26,9 +26,10 @@ import { CounterTable } from "./counters.ts";
 import { Evicted, type Fleet, isExact } from "./evicted.ts";
 import { tellExpiredKey } from "./expiry.ts";
 import type { ImageSession } from "./image.ts";
+import { plainEntry } from "./plain-entry.ts";
 import { applyClear, applySweep, removeCovered, removeDot, removeUpTo } from "./removal.ts";
 import { Scrub } from "./scrub.ts";
-import { plainEntry, type Shard } from "./shard.ts";
+import type { Shard } from "./shard.ts";
 import { ShardMap } from "./shard-map.ts";
 import { TimedStates } from "./timed-states.ts";
 
