@@ -34,7 +34,6 @@ ${Object.entries(BENCHMARKS)
 
 Options:
   --quick       one short repeat: shows that it runs, measures nothing
-  --large       also the largest sizes, which take minutes and gigabytes (store)
   --json        the results as JSON on standard output, and no tables
   --help        this text
 
@@ -46,7 +45,6 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     quick: { type: "boolean", default: false },
-    large: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
@@ -65,11 +63,11 @@ if (values.help || name === undefined) {
   await run(name, parts, values);
 }
 
-async function run(name, parts, { quick, large, json }) {
+async function run(name, parts, { quick, json }) {
   const say = (line) => process.stderr.write(`${line}\n`);
   const benchmark = await BENCHMARKS[name].load();
-  const { tables, versions } = await benchmark.run({ quick, large, parts, say });
-  const flags = [...(quick ? ["--quick"] : []), ...(large ? ["--large"] : [])];
+  const { tables, versions } = await benchmark.run({ quick, parts, say });
+  const flags = quick ? ["--quick"] : [];
   const command = ["npm run bench --", name, ...parts, ...flags].join(" ");
   const results = { name, command, ...environment(), versions, tables };
   const file = await save(results, [name, ...parts].join("-") + (quick ? ".local" : ""));

@@ -17,10 +17,10 @@ export const PARTS = {
   scan: measureScan,
 };
 
-export async function run({ quick, large, parts, say }) {
+export async function run({ quick, parts, say }) {
   const tables = [];
   for (const part of parts.length === 0 ? Object.keys(PARTS) : parts) {
-    tables.push(...(await PARTS[part]({ quick, large, say })));
+    tables.push(...(await PARTS[part]({ quick, say })));
   }
   const versions = {};
   for (const name of PACKAGES) versions[name] = await packageVersion(name);

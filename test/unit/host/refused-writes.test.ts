@@ -28,7 +28,8 @@ function stateOf(host: Host): unknown {
   const { keys, digest, vectorHash, highWaterMarks, bounds, pendingRemovals, counts, unconfirmedBytes } =
     host.status();
   const data = host.inspect();
-  const { framesReceived: _, bytesReceived: __, bytesSent: ___, ...counted } = counts;
+  // How often a write was refused is counted; heartbeats come and go.
+  const { backpressure: _, framesReceived: __, bytesReceived: ___, bytesSent: ____, ...counted } = counts;
   return {
     size: host.size,
     keys,
