@@ -12,7 +12,7 @@
  */
 import type { ValueEntry } from "./crdt/entry.ts";
 import type { EventBody, ReplicatedEvent } from "./crdt/event.ts";
-import { plainEntry } from "./store/shard.ts";
+import { plainEntry } from "./store/plain-entry.ts";
 import type { Store } from "./store/store.ts";
 
 const SELF = 0;

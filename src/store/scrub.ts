@@ -4,7 +4,8 @@
  * the one way in: other hosts cannot see it, for what a heartbeat carries are the digests.
  */
 import { BUCKETS, cellHash, dotHash, hashContent, LOW_SALT } from "../crdt/digest.ts";
-import { plainEntry, type Shard } from "./shard.ts";
+import { plainEntry } from "./plain-entry.ts";
+import type { Shard } from "./shard.ts";
 import type { Store } from "./store.ts";
 
 /** So many bytes of a value take as long to hash as one more key. */
