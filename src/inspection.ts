@@ -67,6 +67,8 @@ export interface Inspection {
   readonly needs: number;
   /** Fully reset counter segments of other hosts that are kept until their owner has seen the reset. */
   readonly zeroCells: number;
+  /** It holds what it does not stand for: parts of an image that is still coming. */
+  readonly building: boolean;
 }
 
 export function standingOf(store: Store, state: Standing["state"]): Standing {
@@ -105,6 +107,7 @@ export function inspect(store: Store, replicator: Replicator | undefined): Inspe
     inboxFrames: replicator?.node.inbox.count ?? 0,
     needs: replicator?.node.needs.size ?? 0,
     zeroCells: store.counters.zeroCells,
+    building: replicator?.building ?? false,
   };
 }
 

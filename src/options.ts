@@ -90,6 +90,8 @@ export interface Settings {
   readonly frameBytes: number;
   /** A snapshot is streamed in chunks of about this size. Not an option; 256 KiB. */
   readonly chunkBytes: number;
+  /** So many entries of an image are put in place at a time. Not an option; 1,000, about a millisecond. */
+  readonly sliceEntries: number;
   /** Frames that wait for their predecessors, at most. Not an option; 16 MiB per origin. */
   readonly inboxBytes: number;
   /** A snapshot being taken over is at most this large. Not an option; half of the memory there is. */
@@ -108,6 +110,7 @@ export const DEFAULTS = {
   /** A cliff in throughput lies at 64 KiB; half of that already amortises the cost of a message. */
   frameBytes: 32 * 1024,
   chunkBytes: 256 * 1024,
+  sliceEntries: 1_000,
   inboxBytes: 16 * 1024 * 1024,
 } as const;
 
@@ -173,6 +176,7 @@ export function resolveSettings(options: OpenOptions = {}): Settings {
     connectTimeoutMs: wait(options.connectTimeout ?? DEFAULTS.connectTimeoutMs, "connectTimeout", 1),
     frameBytes: DEFAULTS.frameBytes,
     chunkBytes: DEFAULTS.chunkBytes,
+    sliceEntries: DEFAULTS.sliceEntries,
     inboxBytes: DEFAULTS.inboxBytes,
     // A process in a container may have less than the machine; 0 and huge numbers mean that nobody said.
     imageBytes: Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem()) / 2,

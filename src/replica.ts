@@ -5,7 +5,8 @@ import type { ReplicatedEvent } from "./crdt/event.ts";
 import type { FleetClock } from "./fleet-clock.ts";
 import type { ValueLimits } from "./replication/event-codec.ts";
 import { type ChunkHeader, type ImageChunk, readChunk } from "./replication/image-codec.ts";
-import type { Replica, Surroundings } from "./replication/node.ts";
+import type { ImageBuild, Replica, Surroundings } from "./replication/node.ts";
+import { Build, isUntouched } from "./store/build.ts";
 import { ImageSession } from "./store/image.ts";
 import { type Image, installImage } from "./store/install.ts";
 import type { Store } from "./store/store.ts";
@@ -19,10 +20,15 @@ export interface ReplicaListener {
   heardOfAll(): void;
 }
 
+/** What is read of a message, and how much of an image is put in place at a time. */
+export interface ReplicaLimits extends ValueLimits {
+  readonly sliceEntries: number;
+}
+
 export function replicaOf(
   store: Store,
   clock: HybridLogicalClock,
-  limits: ValueLimits,
+  limits: ReplicaLimits,
   listener: ReplicaListener,
 ): Replica {
   // All of it is read before any of it is installed: a chunk that cannot be read must not leave half.
@@ -67,9 +73,29 @@ export function replicaOf(
       if (found !== undefined) arrived();
       return found;
     },
+    build: () => (isUntouched(store) ? buildOf(store, limits, listener) : undefined),
     closeCounters: (owner, reported) => {
       if (store.counters.awaits(owner)) store.counters.close(owner, reported);
     },
+  };
+}
+
+function buildOf(store: Store, limits: ReplicaLimits, listener: ReplicaListener): ImageBuild {
+  const build = new Build(store, limits.sliceEntries);
+  let newest: ImageChunk | undefined;
+  return {
+    add: (header) => {
+      newest = readChunk(header, store.origins, limits);
+      build.add(newest.buckets, newest.vector);
+    },
+    step: () => build.step(),
+    finish: () => {
+      if (newest === undefined) return 0;
+      const events = build.finish(newest);
+      listener.heardOfAll();
+      return events;
+    },
+    discard: () => build.discard(newest?.vector ?? store.vector),
   };
 }
 

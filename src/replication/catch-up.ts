@@ -4,12 +4,24 @@
  */
 import { VersionVector } from "../causality/version-vector.ts";
 import { mayGive } from "./audit.ts";
+import { Building } from "./building.ts";
+import { Donors } from "./donors.ts";
 import { readChunkHeader } from "./image-codec.ts";
 import { isLive, liveTimeout, type Peer } from "./membership.ts";
 import type { Message, Row } from "./messages.ts";
-import { type Node, SELF } from "./node.ts";
+import { type ImageBuild, type Node, SELF } from "./node.ts";
+import { UNKNOWN_SENDER } from "./quarantine.ts";
 import { type Candidate, chooseSource, type Need, retryDelay } from "./recovery.ts";
-import { isEndless, type Pull, pullStep, startPull, takeChunk } from "./state-sync.ts";
+import {
+  encodeDigests,
+  goesOn,
+  isEndless,
+  nextToAsk,
+  type Pull,
+  pullStep,
+  startPull,
+  takeChunk,
+} from "./state-sync.ts";
 
 /** An answer to a replay request carries at most this many bytes of frames. */
 export const REPLAY_BYTES = 1024 * 1024;
@@ -22,9 +34,6 @@ const REQUESTS_PER_TICK = 32;
 
 /** So often an origin says that it never made what is asked for before those who claim it are not believed. */
 const DENIED_OFTEN = 3;
-
-/** A donor whose image could not be read is not asked again for this long, milliseconds. */
-const UNREADABLE_MS = 10_000;
 
 export interface CatchUpPorts {
   /** An image was installed. */
@@ -39,19 +48,23 @@ export class CatchUp {
   readonly #node: Node;
   readonly #ports: CatchUpPorts;
   #pull: Pull | undefined;
+  #building: Building | undefined;
   #sessions = 0;
-  /** Donors that refused or fell silent, and until when not to ask them. */
-  readonly #avoid = new Map<string, number>();
-  /** How often in a row an image of a host, by its name, came to nothing: those that fail least are asked first. */
-  readonly #failures = new Map<string, number>();
+  readonly #donors: Donors;
 
   constructor(node: Node, ports: CatchUpPorts) {
     this.#node = node;
     this.#ports = ports;
+    this.#donors = new Donors(node);
   }
 
   get pulling(): boolean {
     return this.#pull !== undefined;
+  }
+
+  /** Whether the store holds what it does not yet stand for: what others write has to wait. */
+  get building(): boolean {
+    return this.#building?.active === true;
   }
 
   /** Asks for whatever is due; `replays` false: only goes on with an image that is being taken over. */
@@ -65,10 +78,12 @@ export class CatchUp {
   /** Begins to take over an image: from `donor`, or from the live host that has applied the most. */
   startSync(donor?: Peer): boolean {
     if (this.#pull !== undefined) return true;
+    // What an image left behind that broke off goes first.
+    if (this.building) return false;
     const { replica, world, self, membership } = this.#node;
     const now = world.monotonic();
-    const from = donor ?? this.#bestDonor(now);
-    if (from === undefined || (this.#avoid.get(from.incarnation) ?? 0) > now) return false;
+    const from = donor ?? this.#donors.best();
+    if (from === undefined || this.#donors.avoids(from.incarnation)) return false;
     // Who asks for the whole asks as one who has seen nothing.
     const whole = this.#node.takeover !== undefined;
     if (whole && !mayGive(this.#node, from)) return false;
@@ -79,7 +94,10 @@ export class CatchUp {
     const session = `${self.incarnation}-${++this.#sessions}.${chance}`;
     const encoded = digests === undefined ? new Uint8Array(0) : encodeDigests(digests);
     this.#pull = startPull(session, from.incarnation, seen, encoded, now, whole);
-    this.#ask(this.#pull, membership.get(from.incarnation)!);
+    // Only a host that nobody writes on yet may hold what it does not stand for.
+    const build = this.#node.state === "joining" && !whole ? replica.build() : undefined;
+    this.#building = build === undefined ? undefined : this.#buildOf(build, this.#pull);
+    this.#askOn(this.#pull, membership.get(from.incarnation)!);
     return true;
   }
 
@@ -89,20 +107,9 @@ export class CatchUp {
     const { world } = this.#node;
     const now = world.monotonic();
     const tookMs = now - since;
-    this.#node.tell({
-      type: "replay",
-      origin: this.#node.origins.name(origin),
-      from: from.incarnation,
-      events: gained,
-      tookMs,
-    });
-    this.#node.lastRepair = {
-      kind: "replay",
-      at: world.now(),
-      from: from.incarnation,
-      events: gained,
-      tookMs,
-    };
+    const repair = { from: from.incarnation, events: gained, tookMs };
+    this.#node.tell({ type: "replay", origin: this.#node.origins.name(origin), ...repair });
+    this.#node.lastRepair = { kind: "replay", at: world.now(), ...repair };
     const need = this.#node.needs.get(origin);
     if (need === undefined || this.#done(need)) return;
     need.tries = 0;
@@ -122,7 +129,7 @@ export class CatchUp {
   refused(origin: number, from: Peer, reason: "trimmed" | "unknown"): void {
     const need = this.#node.needs.get(origin);
     if (need === undefined || this.#done(need)) return;
-    if (reason === "trimmed") this.startSync(from.partial ? this.#completeDonor(origin, from) : from);
+    if (reason === "trimmed") this.startSync(from.partial ? this.#donors.complete(origin, from) : from);
     else if (from.origin === origin) this.#denied(need, from);
   }
 
@@ -153,13 +160,13 @@ export class CatchUp {
       this.#endless(pull);
       return;
     }
-    if (!header.last) {
-      const donor = this.#node.membership.get(pull.donor);
-      if (donor !== undefined) this.#ask(pull, donor);
-      return;
+    const donor = this.#node.membership.get(pull.donor);
+    if (donor !== undefined) this.#askOn(pull, donor);
+    if (this.#building !== undefined) this.#building.came();
+    else if (pull.ended) {
+      this.#pull = undefined;
+      this.#install(pull);
     }
-    this.#pull = undefined;
-    this.#install(pull, now);
   }
 
   syncRefused(session: string): void {
@@ -168,22 +175,52 @@ export class CatchUp {
 
   #endless(pull: Pull): void {
     const donor = this.#node.membership.get(pull.donor)?.node ?? pull.donor;
-    const detail = `its snapshot has ${pull.chunks.length} chunks and ${pull.bytes} bytes so far`;
+    const detail = `its snapshot has ${pull.received} chunks and ${pull.bytes} bytes so far`;
     this.#node.quarantine.note(donor, "endless", detail);
     this.#node.trouble =
       `the snapshot of ${donor} is larger than half of the memory here, or has no end; ` +
       "give this host more memory, or look after that one";
-    this.#failed(pull);
+    this.#donors.failed(pull.donor);
     this.#abandon(pull);
   }
 
   /** The donor's connection or ours is gone: begin anew later. */
   reset(): void {
     this.#pull = undefined;
+    this.#building?.discard();
   }
 
-  #install(pull: Pull, now: number): void {
-    const { replica, log, inbox, needs, counts, world, changedRows, publisher } = this.#node;
+  /** Ends for good. */
+  stop(): void {
+    this.#pull = undefined;
+    this.#building?.stop();
+  }
+
+  #buildOf(build: ImageBuild, pull: Pull): Building {
+    const nothing = this.#node.replica.vector.copy();
+    return new Building(build, pull.chunks, {
+      defer: (task) => this.#node.world.defer(task),
+      placed: () => {
+        const donor = this.#node.membership.get(pull.donor);
+        if (donor === undefined || this.#pull !== pull) return;
+        goesOn(pull, this.#node.world.monotonic());
+        this.#askOn(pull, donor);
+      },
+      finished: (events) => {
+        this.#pull = undefined;
+        this.#tookOver(pull, nothing, events);
+      },
+      failed: (error) => {
+        this.#pull = undefined;
+        this.#unreadable(pull, error);
+        const detail = `a snapshot chunk of ${pull.bytes} bytes so far: ${error.message}`;
+        this.#node.quarantine.note(UNKNOWN_SENDER, "malformed", detail);
+      },
+    });
+  }
+
+  #install(pull: Pull): void {
+    const { replica, publisher } = this.#node;
     const before = replica.vector.copy();
     // What its events name as let go here must not go beyond what had been applied when they were written.
     publisher.release();
@@ -195,16 +232,25 @@ export class CatchUp {
         return;
       }
     } catch (error) {
-      const donor = this.#node.membership.get(pull.donor)?.node ?? pull.donor;
-      this.#node.trouble =
-        `the snapshot of ${donor} cannot be read (${(error as Error).message}); ` +
-        "give all hosts the same version, maxKeyBytes and maxValueBytes";
-      this.#failed(pull);
-      this.#avoid.set(pull.donor, now + UNREADABLE_MS);
+      this.#unreadable(pull, error as Error);
       throw error;
     }
+    this.#tookOver(pull, before, events);
+  }
+
+  #unreadable(pull: Pull, error: Error): void {
+    const donor = this.#node.membership.get(pull.donor)?.node ?? pull.donor;
+    this.#node.trouble =
+      `the snapshot of ${donor} cannot be read (${error.message}); ` +
+      "give all hosts the same version, maxKeyBytes and maxValueBytes";
+    this.#donors.unreadable(pull.donor);
+  }
+
+  #tookOver(pull: Pull, before: VersionVector, events: number): void {
+    const { replica, log, inbox, needs, counts, world, changedRows } = this.#node;
+    const now = world.monotonic();
     this.#node.trouble = undefined;
-    this.#failures.clear();
+    this.#donors.succeeded();
     counts.snapshotsInstalled++;
     counts.eventsApplied += events;
     for (const [origin, seq] of replica.vector.entries()) {
@@ -220,14 +266,9 @@ export class CatchUp {
       changedRows.add(origin);
       needs.want(origin, seq, now);
     }
-    this.#node.lastRepair = {
-      kind: "snapshot",
-      at: world.now(),
-      from: pull.donor,
-      events,
-      tookMs: now - pull.startedAt,
-    };
-    this.#node.tell({ type: "snapshot", from: pull.donor, events, tookMs: now - pull.startedAt });
+    const repair = { from: pull.donor, events, tookMs: now - pull.startedAt };
+    this.#node.lastRepair = { kind: "snapshot", at: world.now(), ...repair };
+    this.#node.tell({ type: "snapshot", ...repair });
     needs.resetBackOff(now);
     this.#ports.installed();
   }
@@ -241,38 +282,48 @@ export class CatchUp {
   }
 
   #stepPull(pull: Pull, now: number): void {
+    // All of it is here: the donor is needed no longer.
+    if (pull.ended) return;
     const donor = this.#node.membership.get(pull.donor);
     const timeout = liveTimeout(this.#node.heartbeatMs());
     if (donor === undefined || !isLive(donor, now, timeout)) {
       this.#abandon(pull);
       return;
     }
-    const step = pullStep(pull, now);
+    const step = this.#backlog(pull) > 0 ? "wait" : pullStep(pull, now);
     if (step === "abandon") {
-      this.#failed(pull);
+      this.#donors.failed(pull.donor);
       this.#abandon(pull);
-    } else if (step === "retry") this.#ask(pull, donor);
+    } else if (step === "retry") {
+      pull.asked = pull.received;
+      this.#askOn(pull, donor);
+    }
+  }
+
+  /** Chunks that came and wait for being put in place. */
+  #backlog(pull: Pull): number {
+    return this.#building === undefined ? 0 : pull.chunks.length;
   }
 
   /** Whatever was staged is dropped: half an image is worse than none. */
   #abandon(pull: Pull): void {
     const { world, needs } = this.#node;
-    const now = world.monotonic();
     this.#pull = undefined;
-    this.#avoid.set(pull.donor, now + 200 + 800 * world.random());
-    for (const [donor, until] of this.#avoid) if (until <= now) this.#avoid.delete(donor);
-    needs.resetBackOff(now + 100);
+    this.#building?.discard();
+    this.#donors.gaveUp(pull.donor);
+    needs.resetBackOff(world.monotonic() + 100);
   }
 
-  #failed(pull: Pull): void {
-    const name = this.#node.membership.get(pull.donor)?.node;
-    if (name !== undefined) this.#failures.set(name, (this.#failures.get(name) ?? 0) + 1);
+  #askOn(pull: Pull, donor: Peer): void {
+    for (;;) {
+      const index = nextToAsk(pull, this.#backlog(pull));
+      if (index === undefined) return;
+      this.#ask(pull, donor, index);
+    }
   }
 
-  #ask(pull: Pull, donor: Peer): void {
-    const { self } = this.#node;
-    const { incarnation, node } = self;
-    const index = pull.chunks.length;
+  #ask(pull: Pull, donor: Peer, index: number): void {
+    const { incarnation, node } = this.#node.self;
     const message: Message =
       index === 0
         ? {
@@ -285,34 +336,6 @@ export class CatchUp {
           }
         : { type: "chunk-request", incarnation, node, session: pull.session, index };
     this.#node.send("rq", donor, message);
-  }
-
-  /** The host that has applied the most, of those that have let nothing go if there are any. */
-  #bestDonor(now: number): Peer | undefined {
-    let best: Peer | undefined;
-    for (const peer of this.#donors(now)) {
-      if (best === undefined || this.#isBetter(peer, best)) best = peer;
-    }
-    return best;
-  }
-
-  #isBetter(peer: Peer, than: Peer): boolean {
-    if (peer.partial !== than.partial) return than.partial;
-    const failures = (this.#failures.get(peer.node) ?? 0) - (this.#failures.get(than.node) ?? 0);
-    return failures === 0 ? peer.vector.total() > than.vector.total() : failures < 0;
-  }
-
-  /** A host that has let nothing go and has more of an origin's events than we; else the one that offered. */
-  #completeDonor(origin: number, offered: Peer): Peer {
-    const now = this.#node.world.monotonic();
-    const applied = this.#node.replica.vector.get(origin);
-    return this.#donors(now).find((peer) => !peer.partial && peer.vector.get(origin) > applied) ?? offered;
-  }
-
-  #donors(now: number): Peer[] {
-    const timeout = liveTimeout(this.#node.heartbeatMs());
-    const isOpen = (peer: Peer): boolean => (this.#avoid.get(peer.incarnation) ?? 0) <= now;
-    return this.#node.membership.live(now, timeout).filter((peer) => peer.state === "ready" && isOpen(peer));
   }
 
   #stepNeed(need: Need, now: number): void {
@@ -362,18 +385,4 @@ export class CatchUp {
 
 function rowsOf(node: Node, pull: Pull): Row[] {
   return [...pull.seen.entries()].map(([origin, seq]) => [node.origins.name(origin), seq]);
-}
-
-function encodeDigests(digests: Int32Array): Uint8Array {
-  const bytes = new Uint8Array(digests.length * 4);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < digests.length; i++) view.setInt32(i * 4, digests[i]!);
-  return bytes;
-}
-
-/** The digests of a request; `undefined` when the asking host has no data or sent nonsense. */
-export function decodeDigests(bytes: Uint8Array, buckets: number): Int32Array | undefined {
-  if (bytes.length !== buckets * 4) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Int32Array.from({ length: buckets }, (_, i) => view.getInt32(i * 4));
 }

@@ -53,7 +53,8 @@ export class Join {
   }
 
   tick(now: number): void {
-    if (this.#node.state !== "joining") return;
+    // A host that stands for less than it holds is neither ready nor the first.
+    if (this.#node.state !== "joining" || this.#catchUp.building) return;
     const live = this.#node.membership.live(now, liveTimeout(this.#node.heartbeatMs()));
     const ready = live.filter((peer) => peer.state === "ready");
     if (ready.length === 0) {

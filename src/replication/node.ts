@@ -33,6 +33,8 @@ export interface Replica {
   takeOver(
     chunks: readonly ChunkHeader[],
   ): { readonly differing: number; readonly keys: readonly string[] } | undefined;
+  /** Begins to build from an image as it comes; `undefined`: there is data here, which an image has to be joined with. */
+  build(): ImageBuild | undefined;
   /** Closes counter segments of an owner whose resets are within what it has reported. */
   closeCounters(owner: number, reported: VersionVector): void;
 }
@@ -44,6 +46,18 @@ export interface LoadDesk {
   /** To be answered, at once or later, by load answers. */
   asked(peer: Peer, request: LoadRequest): void;
   answered(peer: Peer, answer: LoadAnswer): void;
+}
+
+/** An image put in place slice by slice while it comes; its vector is only taken over at the end. */
+export interface ImageBuild {
+  /** Takes the next chunk. Throws `MALFORMED_MESSAGE`. */
+  add(chunk: ChunkHeader): void;
+  /** Puts a slice in place, or takes one out again. False: nothing is left to do. */
+  step(): boolean;
+  /** The last chunk is in place. Returns the events gained. */
+  finish(): number;
+  /** The image will not come to its end: further steps take out what is there. */
+  discard(): void;
 }
 
 /** The clocks and chances replication uses; a `World` fits. */

@@ -177,8 +177,8 @@ export class Receiver {
       needs.want(origin, header.last, world.monotonic());
       return 0;
     }
-    if (header.first > applied + 1) {
-      counts.reordered++;
+    if (header.first > applied + 1 || this.#parts.catchUp.building) {
+      if (header.first > applied + 1) counts.reordered++;
       const kept = new Uint8Array(bytes);
       const early = { header: readFrameHeader(kept, settings.namespace), bytes: kept };
       if (!inbox.put(origin, early)) counts.dropped++;
@@ -212,7 +212,7 @@ export class Receiver {
   /** Applies frames of an origin that were waiting for their predecessors. */
   #drain(origin: number): void {
     const { inbox, replica, needs } = this.#node;
-    for (;;) {
+    while (!this.#parts.catchUp.building) {
       const early = inbox.next(origin, replica.vector.get(origin));
       if (early === undefined) break;
       this.#apply(origin, early.header, early.bytes);

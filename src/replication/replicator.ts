@@ -254,6 +254,11 @@ export class Replicator {
     return this.#receiver.dropped;
   }
 
+  /** Whether the store holds parts of an image that is still coming, and stands for none of it. */
+  get building(): boolean {
+    return this.#catchUp.building;
+  }
+
   /** Bytes of pieces of messages that are not whole yet. */
   get fragmentBytes(): number {
     return this.#receiver.fragmentBytes;
@@ -293,7 +298,7 @@ export class Replicator {
   stop(): void {
     this.node.state = "closed";
     this.donor.endAll();
-    this.#catchUp.reset();
+    this.#catchUp.stop();
     this.waits.rejectAll(new TidemarkError("CLOSED", "this host was closed; open a new one"));
   }
 

@@ -2,12 +2,12 @@
 import { VersionVector } from "../causality/version-vector.ts";
 import { BUCKETS } from "../crdt/digest.ts";
 import type { HostAddress } from "../transport/transport.ts";
-import { decodeDigests, REPLAY_BYTES } from "./catch-up.ts";
+import { REPLAY_BYTES } from "./catch-up.ts";
 import type { Heartbeats } from "./heartbeats.ts";
 import type { Peer } from "./membership.ts";
 import type { Message, ReplayRequest, SyncRequest } from "./messages.ts";
 import { type Node, SELF } from "./node.ts";
-import type { Donor } from "./state-sync.ts";
+import { type Donor, decodeDigests } from "./state-sync.ts";
 import { type Rate, REPLAY_RATE, REPLAY_RATE_TOGETHER, TokenBuckets } from "./token-buckets.ts";
 
 /** Asked for one range by so many hosts within so many milliseconds, it is sent to all once more instead. */
@@ -74,6 +74,7 @@ export class Responder {
       }
       case "chunk-request":
         if (this.#donor.isPast(message.session, message.index)) return;
+        if (this.#donor.isAhead(message.session, message.index)) return;
         this.#giveChunk(peer, message.session, message.index, now);
         return;
       case "rows-request":

@@ -1,7 +1,8 @@
 /**
- * Taking over an exact image of another host's state, and giving one. The taker pulls chunk by chunk and
- * keeps them unread until it has all; only then, in one step, it installs them. A mixture of a donor's
- * states, or half of one, would leave effects of events behind that may exist nowhere else.
+ * Taking over an exact image of another host's state, and giving one. A taker that holds data pulls chunk by
+ * chunk and keeps them unread until it has all; only then, in one step, it installs them. An empty one builds
+ * while they come (`building.ts`). A mixture of a donor's states, or half of one, would leave effects of events
+ * behind that may exist nowhere else.
  */
 import type { VersionVector } from "../causality/version-vector.ts";
 import { BUCKETS } from "../crdt/digest.ts";
@@ -11,6 +12,8 @@ import type { ChunkHeader, ImageBucket, ImageEvicted } from "./image-codec.ts";
 /** Every chunk but the last holds a bucket, so that there cannot be more. */
 const MAX_CHUNKS = BUCKETS + 1;
 const RETRY_MS = 400;
+/** So many chunks are asked for at a time. A donor keeps as many, for those whose answer was lost. */
+const WINDOW = 2;
 const MAX_TRIES = 6;
 /** A session that nobody pulls from is given up. */
 const IDLE_MS = 20_000;
@@ -39,7 +42,13 @@ export interface Pull {
   readonly seen: VersionVector;
   /** The bucket digests of the instant of asking, encoded; sent again if the first request is lost. */
   readonly digests: Uint8Array;
+  /** What has come and was not yet worked off. */
   readonly chunks: ChunkHeader[];
+  /** How many chunks have come, and how many were asked for. */
+  received: number;
+  asked: number;
+  /** Whether the last one has come. */
+  ended: boolean;
   readonly startedAt: number;
   /** Bytes of the chunks so far. */
   bytes: number;
@@ -56,7 +65,8 @@ export function startPull(
   whole = false,
 ): Pull {
   const retryAt = now + RETRY_MS;
-  return { session, whole, donor, seen, digests, chunks: [], startedAt: now, bytes: 0, tries: 0, retryAt };
+  const progress = { received: 0, asked: 0, ended: false, bytes: 0, tries: 0, retryAt };
+  return { session, whole, donor, seen, digests, chunks: [], startedAt: now, ...progress };
 }
 
 /** What to do with a pull at `now`: nothing yet, ask again for the chunk it waits for, or give it up. */
@@ -70,18 +80,50 @@ export function pullStep(pull: Pull, now: number): "wait" | "retry" | "abandon" 
 
 /** Notes a chunk. False: not the one that is waited for. Keeps a copy. */
 export function takeChunk(pull: Pull, chunk: ChunkHeader, now: number): boolean {
-  if (chunk.session !== pull.session || chunk.index !== pull.chunks.length) return false;
+  if (chunk.session !== pull.session || chunk.index !== pull.received) return false;
   pull.chunks.push({ ...chunk, body: new Uint8Array(chunk.body) });
+  pull.received++;
+  pull.ended = chunk.last;
   pull.bytes += chunk.body.length;
+  goesOn(pull, now);
+  return true;
+}
+
+/** It gets on: the next chunk is given its time. */
+export function goesOn(pull: Pull, now: number): void {
   pull.tries = 0;
   pull.retryAt = now + RETRY_MS;
-  return true;
 }
 
 /** Whether an image is larger than any can be, or than we can hold. */
 export function isEndless(pull: Pull, maxBytes: number): boolean {
-  const last = pull.chunks.at(-1)?.last ?? false;
-  return pull.bytes > maxBytes || (pull.chunks.length >= MAX_CHUNKS && !last);
+  return pull.bytes > maxBytes || (pull.received >= MAX_CHUNKS && !pull.ended);
+}
+
+/**
+ * Which chunk to ask for besides, if any: the donor works on the next while one is on its way, or is worked off
+ * here. `backlog`: how many wait for that.
+ */
+export function nextToAsk(pull: Pull, backlog: number): number | undefined {
+  if (pull.ended || pull.asked >= pull.received + WINDOW || backlog > WINDOW) return undefined;
+  // The first request opens the session: nothing is asked of one that may not be open.
+  if (pull.received === 0 && pull.asked > 0) return undefined;
+  return pull.asked++;
+}
+
+/** Digests as they travel. */
+export function encodeDigests(digests: Int32Array): Uint8Array {
+  const bytes = new Uint8Array(digests.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < digests.length; i++) view.setInt32(i * 4, digests[i]!);
+  return bytes;
+}
+
+/** The digests of a request; `undefined` when the asking host has no data or sent nonsense. */
+export function decodeDigests(bytes: Uint8Array, buckets: number): Int32Array | undefined {
+  if (bytes.length !== buckets * 4) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Int32Array.from({ length: buckets }, (_, i) => view.getInt32(i * 4));
 }
 
 interface Session {
@@ -128,6 +170,12 @@ export class Donor {
     return known !== undefined && index < known.next && !known.recent.has(index);
   }
 
+  /** Whether a chunk was asked for before its turn, or beyond the last: it will be asked for again, or is not needed. */
+  isAhead(session: string, index: number): boolean {
+    const known = this.#sessions.get(session);
+    return known !== undefined && (index > known.next || (index === known.next && known.source.done));
+  }
+
   has(session: string): boolean {
     return this.#sessions.has(session);
   }
@@ -162,7 +210,7 @@ export class Donor {
     if (session.source.done) this.#served++;
     const bytes = this.#encode(id, index, session.source, buckets);
     session.recent.set(index, bytes);
-    session.recent.delete(index - 2);
+    session.recent.delete(index - WINDOW);
     session.next++;
     session.usedAt = now;
     return bytes;

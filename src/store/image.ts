@@ -11,7 +11,6 @@ import type { Entry } from "../crdt/entry.ts";
 import type { PendingItem } from "../crdt/pending-removals.ts";
 import { valueByteLength } from "../crdt/values.ts";
 import { plainEntry } from "./plain-entry.ts";
-import type { Shard } from "./shard.ts";
 import type { Store } from "./store.ts";
 
 /** One bucket of an image. */
@@ -55,7 +54,6 @@ export class ImageSession {
   readonly #preimages = new Map<number, Map<string, { key: string; cell: CounterCell | null }>>();
   /** Keys masked while something of them was set aside, by bucket. */
   readonly #masked = new Map<number, Set<string>>();
-  #plan: { shard: Shard; slots: Uint32Array; starts: Uint32Array } | undefined;
 
   /** `seen`: the asking host's vector; `digests`: its bucket digests at that moment, if it has data. */
   constructor(store: Store, seen: VersionVector, digests: Int32Array | undefined) {
@@ -97,7 +95,6 @@ export class ImageSession {
     this.#limbo.clear();
     this.#preimages.clear();
     this.#masked.clear();
-    this.#plan = undefined;
   }
 
   /** An entry is about to be gone, of a key that is masked or not. */
@@ -183,13 +180,8 @@ export class ImageSession {
     masked: Set<string>,
   ): void {
     const shard = this.#store.shards.ofBucket(bucket);
-    if (this.#plan?.shard !== shard) this.#plan = { shard, ...shard.slotsByBucket() };
-    const { slots, starts } = this.#plan;
-    for (let i = starts[bucket - shard.first]!; i < starts[bucket - shard.first + 1]!; i++) {
-      const slot = slots[i]!;
-      const key = shard.keyAt(slot);
-      // A slot may be free or another key's by now; what that key holds is newer than the image.
-      if (key === undefined || shard.bucketAt(slot) !== bucket) continue;
+    for (const slot of shard.slotsOf(bucket)) {
+      const key = shard.keyAt(slot)!;
       if (shard.isState(slot)) {
         for (const entry of shard.stateAt(slot).entries()) visitEntry(key, entry);
         for (const cell of shard.stateAt(slot).cells) visitCell(key, cell);

@@ -69,7 +69,7 @@ export function installImage(store: Store, image: Image): number {
     const keys = own[bucket];
     if (keys !== undefined) installBucket(installation, { bucket, ...NOTHING_NEW }, keys);
   }
-  adoptEvicted(installation);
+  if (installation.hidesNews) adoptEvicted(store, image.evicted!);
   for (const item of image.pending) applyPending(store, item, merged);
   for (const [origin, seq] of merged.entries()) {
     if (seq === store.vector.get(origin)) continue;
@@ -150,9 +150,7 @@ function replaces(installation: Installation, there: KeyImage): boolean {
 }
 
 /** From now on what the giver had let go, and we have never had, is missing here too. */
-function adoptEvicted({ store, image, hidesNews }: Installation): void {
-  if (!hidesNews) return;
-  const { vector, keys } = image.evicted!;
+export function adoptEvicted(store: Store, { vector, keys }: EvictedThere): void {
   for (const [origin, seq] of vector.entries()) {
     if (seq > store.vector.get(origin)) store.evicted?.adopt(origin, seq, keys);
   }

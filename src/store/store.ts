@@ -6,7 +6,7 @@
 import type { Origins } from "../causality/origins.ts";
 import { VersionVector } from "../causality/version-vector.ts";
 import { DigestTable, hashContent, hashKey, hashValue, hashValueContent } from "../crdt/digest.ts";
-import type { Entry } from "../crdt/entry.ts";
+import type { Entry, ValueEntry } from "../crdt/entry.ts";
 import type { ReplicatedEvent } from "../crdt/event.ts";
 import { KeyState } from "../crdt/key-state.ts";
 import { PendingRemovals } from "../crdt/pending-removals.ts";
@@ -122,6 +122,23 @@ export class Store extends Contents {
     if (watched) this.#tell(changeBetween(before, sightOf(this.view(key), true), key, origin, stamp));
   }
 
+  /**
+   * Takes in the only value of a key that nothing is stored under and nobody watches: most of what an image
+   * brings. False: it takes more than that, and nothing has changed.
+   */
+  adopt(key: string, entry: ValueEntry): boolean {
+    const keyHash = hashKey(key);
+    const shard = this.shards.of(key, keyHash);
+    if (shard.find(key, keyHash) >= 0 || this.pending.size > 0 || this.#watched(key)) return false;
+    const { value, origin, seq, stamp, deadline, loaded } = entry;
+    const slot = this.#allocate(shard, key, keyHash);
+    shard.setValue(slot, value, origin, seq, stamp, deadline, loaded, hashContent(entry));
+    this.#arrived(shard, slot, deadline);
+    this.#togglePlain(shard, slot, keyHash);
+    if (shard.size > ShardMap.splitAbove) this.shards.split(shard);
+    return true;
+  }
+
   /** Puts an entry into a state that is being changed, unless its removal came first. */
   insert(target: Target, entry: Entry): void {
     if (this.pending.size > 0 && this.pending.covers(target.key, entry)) return;
@@ -182,8 +199,9 @@ export class Store extends Contents {
   /** Marks wait for a target that has not come, live with one that is live, and die with it. */
   #targetAwaited(target: Target, mark: Entry & { kind: "deadline" }): boolean {
     const { targetOrigin, targetSeq } = mark;
+    if (target.state.find(targetOrigin, targetSeq)?.kind === "value") return true;
     if (this.vector.covers(targetOrigin, targetSeq)) {
-      return target.state.find(targetOrigin, targetSeq)?.kind === "value";
+      return false;
     }
     this.pending.add({ kind: "mark", key: target.key, origin: targetOrigin, until: targetSeq });
     return true;

@@ -4,6 +4,7 @@
  * the oracle at random moments. Then the network heals, and all hosts must come to hold the same.
  */
 import type { Host, HostObserver } from "../../src/host.ts";
+import type { Settings } from "../../src/options.ts";
 import { Random } from "../../src/testing/random.ts";
 import { VirtualCluster } from "../../src/testing/virtual-cluster.ts";
 import type { Delivery } from "../../src/transport/memory.ts";
@@ -80,6 +81,8 @@ export class Simulation {
   readonly #random: Random;
   readonly #stage: Stage;
   readonly #client: Client;
+  /** How much of an image is put in place at a time. */
+  readonly #slices: Partial<Settings>;
   /** Per incarnation the vector that it was last seen with. */
   readonly #vectors = new Map<string, ReadonlyMap<string, number>>();
   /** Per vector hash the digest that was first seen with it. */
@@ -99,7 +102,7 @@ export class Simulation {
     this.#random = root.fork();
     this.cluster = new VirtualCluster({
       seed: root.integer(0, 2 ** 31),
-      settings: (index) => ({ ...this.mix.settings, ...this.mix.bounds[index] }),
+      settings: (index) => ({ ...this.mix.settings, ...this.mix.bounds[index], ...this.#slices }),
       network: this.mix.network,
       lagMs: this.mix.lagMs,
       observe: (index) => this.#observer(index),
@@ -121,6 +124,8 @@ export class Simulation {
       // Every operation is told, and most runs tell nobody.
       if (options.tell !== undefined) this.#tell(what());
     });
+    const last = root.fork();
+    this.#slices = { sliceEntries: last.chance(0.7) ? last.integer(1, 4) : 1_000 };
   }
 
   async run(): Promise<RunResult> {
@@ -261,10 +266,10 @@ export class Simulation {
   #check(index: number, equal = false): void {
     const host = this.cluster.hosts[index]!;
     this.#checks++;
-    const { vector } = checkHost(host, this.written, this.mix.vocabulary.keys, equal);
+    const { vector, building } = checkHost(host, this.written, this.mix.vocabulary.keys, equal);
     checkGrown(host.node, this.#vectors.get(host.incarnation) ?? new Map(), vector);
     this.#vectors.set(host.incarnation, vector);
-    this.#checkStatus(host);
+    if (!building) this.#checkStatus(host);
   }
 
   #checkStatus(host: Host): void {
