@@ -14,7 +14,7 @@ import { DEFAULTS } from "../../../src/options.ts";
 import { Reads } from "../../../src/reads.ts";
 import { replicaOf } from "../../../src/replica.ts";
 import { encodeChunk, readChunkHeader } from "../../../src/replication/image-codec.ts";
-import type { Replica } from "../../../src/replication/node.ts";
+import type { ImageBuild, Replica } from "../../../src/replication/node.ts";
 import type { StoreChange } from "../../../src/store/changes.ts";
 import { Expiry } from "../../../src/store/expiry.ts";
 import type { ImageSession } from "../../../src/store/image.ts";
@@ -34,6 +34,7 @@ export interface SiteOptions {
   readonly clock?: Clock;
   readonly watched?: boolean;
   readonly ttlMs?: number;
+  readonly sliceEntries?: number;
 }
 
 export class Site {
@@ -50,7 +51,10 @@ export class Site {
   readonly changes: StoreChange[] = [];
   readonly #stamps: HybridLogicalClock;
 
-  constructor(name: string, { clock = { now: START_MS }, watched = false, ttlMs }: SiteOptions = {}) {
+  constructor(
+    name: string,
+    { clock = { now: START_MS }, watched = false, ttlMs, sliceEntries }: SiteOptions = {},
+  ) {
     this.name = name;
     this.clock = clock;
     this.origins = new Origins(name);
@@ -65,7 +69,8 @@ export class Site {
       },
     });
     this.expiry = new Expiry(this.store);
-    this.replica = replicaOf(this.store, this.#stamps, DEFAULTS, {
+    const limits = { ...DEFAULTS, sliceEntries: sliceEntries ?? DEFAULTS.sliceEntries };
+    this.replica = replicaOf(this.store, this.#stamps, limits, {
       heard: () => undefined,
       heardOfAll: () => undefined,
     });
@@ -241,5 +246,33 @@ export class Transfer {
     while (!this.done) this.step(maxBytes);
     const headers = this.#chunks.map((bytes) => readChunkHeader(bytes, NAMESPACE));
     return this.#to.replica.installImage(headers, this.#seen);
+  }
+
+  /** As `finish`, into a site that holds nothing and is built while the image comes. */
+  build(maxBytes = 1_000_000): number {
+    const build = this.#into();
+    while (!this.done) this.step(maxBytes);
+    for (const bytes of this.#chunks) {
+      build.add(readChunkHeader(bytes, NAMESPACE));
+      while (build.step());
+    }
+    return build.finish();
+  }
+
+  /** Builds from the first chunks, and takes all of it out again after so many slices. */
+  breakOff(maxBytes: number, slices: number): void {
+    const build = this.#into();
+    this.step(maxBytes);
+    if (!this.done) this.step(maxBytes);
+    for (const bytes of this.#chunks) build.add(readChunkHeader(bytes, NAMESPACE));
+    for (let slice = 0; slice < slices && build.step(); slice++);
+    build.discard();
+    while (build.step());
+  }
+
+  #into(): ImageBuild {
+    const build = this.#to.replica.build();
+    if (build === undefined) throw new Error(`${this.#to.name} holds something already`);
+    return build;
   }
 }
