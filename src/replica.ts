@@ -95,7 +95,7 @@ function buildOf(store: Store, limits: ReplicaLimits, listener: ReplicaListener)
       listener.heardOfAll();
       return events;
     },
-    discard: () => build.discard(newest?.vector ?? store.vector),
+    discard: () => build.discard(),
   };
 }
 

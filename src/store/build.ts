@@ -69,10 +69,10 @@ export class Build {
     return vector.total();
   }
 
-  /** The image will not be finished: further steps take out what is here. `vector`: the image's. */
-  discard(vector: VersionVector): void {
+  /** The image will not be finished: further steps take out what is here. */
+  discard(): void {
     this.#work = undefined;
-    this.#waiting = [() => takeOut(this.#store, vector)];
+    this.#waiting = [() => takeOut(this.#store)];
   }
 }
 
@@ -136,7 +136,9 @@ function putMark(store: Store, key: string, entry: Entry, vector: VersionVector)
   return true;
 }
 
-function* takeOut(store: Store, vector: VersionVector): Generator<void> {
+function* takeOut(store: Store): Generator<void> {
+  // As if a host that has applied everything held nothing: segments known only from a reset are to go too.
+  const everything = new VersionVector(new Array(store.origins.size).fill(Number.MAX_SAFE_INTEGER));
   for (const shard of store.shards.all()) {
     for (let slot = 0; slot < shard.slots; slot++) {
       const key = shard.keyAt(slot);
@@ -148,7 +150,7 @@ function* takeOut(store: Store, vector: VersionVector): Generator<void> {
             const entry = target.state.remove(origin, seq);
             if (entry !== undefined) store.removed(target, entry);
           }
-          store.counters.join(target, [], vector);
+          store.counters.join(target, [], everything);
         });
       }
       yield;
