@@ -14,6 +14,11 @@ const BENCHMARKS = {
     what: "events encoded, decoded and kept, beside cbor-x",
     load: () => import("./codec.js"),
   },
+  resp: {
+    what: "the Redis protocol: requests per second, latency and idle connections, beside redis-server",
+    parts: ["throughput", "replicated", "idle"],
+    load: () => import("./resp/resp.js"),
+  },
   store: {
     what: "single operations, memory, hit ratios, stalls, expiry and scans, beside Map, lru-cache and others",
     parts: ["ops", "memory", "hits", "stall", "sweep", "scan"],

@@ -66,7 +66,8 @@ export async function startRedis(programs, { replicas }) {
   };
 }
 
-async function startOne(program, options) {
+/** One server, and how to end it. */
+export async function startOne(program, options) {
   const directory = await mkdtemp(join(tmpdir(), "tidemark-redis-"));
   const guard = startGuard(directory);
   const port = await freePort();

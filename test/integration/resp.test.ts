@@ -1,7 +1,9 @@
 /** Clients that strangers wrote, on a host of `tidemark serve`: redis-cli, redis-benchmark, ioredis, node-redis. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -46,6 +48,119 @@ async function cli(...args: string[]): Promise<string> {
 
 beforeEach(async () => {
   await cli("flushall");
+});
+
+describe("a host with users and TLS", () => {
+  it("lets in who may, encrypted, and takes a new certificate on SIGHUP", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tidemark-serve-"));
+    const file = (name: string) => join(folder, name);
+    const certify = async (name: string) => {
+      const key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-keyout",
+        file(`${name}.key`),
+      ];
+      const about = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"];
+      await run("openssl", ["req", "-x509", ...key, "-out", file(`${name}.pem`), ...about]);
+    };
+    const use = (name: string) => {
+      for (const kind of ["key", "pem"]) copyFileSync(file(`${name}.${kind}`), file(`used.${kind}`));
+    };
+    await certify("first");
+    await certify("second");
+    use("first");
+    writeFileSync(
+      file("users.json"),
+      JSON.stringify([{ name: "app", password: "p", keys: ["app:*"], rights: "write" }]),
+    );
+    const flags = [
+      "--resp-users",
+      file("users.json"),
+      "--resp-cert",
+      file("used.pem"),
+      "--resp-key",
+      file("used.key"),
+    ];
+    const args = [MAIN, "serve", "--json", "--resp", "0", "--http", "off", ...flags];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const next = async () => JSON.parse((await lines.next()).value as string) as Record<string, unknown>;
+    try {
+      const { url, port: tlsPort } = (await next()) as { url: string; port: number };
+      expect(url).toMatch(/^rediss:/);
+      const ask = async (ca: string, ...words: string[]) => {
+        const tls = [
+          "--tls",
+          "--cacert",
+          file(`${ca}.pem`),
+          "--user",
+          "app",
+          "--pass",
+          "p",
+          "--no-auth-warning",
+        ];
+        const { stdout, stderr } = await run("redis-cli", ["-p", String(tlsPort), ...tls, ...words]).catch(
+          (error: { stdout: string; stderr: string }) => error,
+        );
+        return `${stdout}${stderr}`.trim();
+      };
+      expect(await ask("first", "set", "app:1", "v")).toBe("OK");
+      expect(await ask("first", "set", "other", "v")).toMatch(/^NOPERM/);
+      expect(await next()).toMatchObject({ event: "ready" });
+      use("second");
+      child.kill("SIGHUP");
+      expect(await next()).toMatchObject({ event: "renewed", door: "resp" });
+      expect(await ask("second", "get", "app:1")).toBe("v");
+      expect(await ask("first", "get", "app:1")).toMatch(/certificate verify failed/);
+      writeFileSync(file("used.pem"), "nonsense");
+      child.kill("SIGHUP");
+      expect(await next()).toMatchObject({
+        event: "notRenewed",
+        reason: expect.stringContaining("cannot be used"),
+      });
+      expect(await ask("second", "get", "app:1")).toBe("v");
+    } finally {
+      const exit = once(child, "exit");
+      child.kill("SIGTERM");
+      expect((await exit)[0]).toBe(0);
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("says what is wrong with the file of users", async () => {
+    const refused = (file: string) =>
+      run(process.execPath, [MAIN, "serve", "--http", "off", "--resp", "0", "--resp-users", file]);
+    await expect(refused("/nowhere/users.json")).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^tidemark: INVALID_ARGUMENT: --resp-users: ENOENT/),
+    });
+    await expect(refused(MAIN)).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("is no JSON"),
+    });
+  });
+});
+
+describe("a host that a client ends", () => {
+  it("leaves as on SIGTERM", async () => {
+    const child = spawn(process.execPath, [MAIN, "serve", "--json", "--resp", "0", "--http", "off"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const exit = once(child, "exit");
+    const told: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      const event = JSON.parse(line) as { event: string; port: number };
+      told.push(event.event);
+      if (event.event === "listening")
+        await run("redis-cli", ["-p", String(event.port), "shutdown", "nosave"]);
+    }
+    expect((await exit)[0]).toBe(0);
+    expect(told).toContain("draining");
+  });
 });
 
 describe("redis-cli", () => {
