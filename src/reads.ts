@@ -102,7 +102,7 @@ export class Reads {
     checkType(type);
     const matches = match === undefined ? undefined : compileGlob(match);
     for (const shard of this.#store.shards.all()) {
-      for (const key of [...shard.keys()]) {
+      for (const key of shard.keys()) {
         if (!key.startsWith(prefix) || (matches !== undefined && !matches(key))) continue;
         const found = this.type(key);
         if (found !== undefined && (type === undefined || found === type)) yield key;

@@ -247,11 +247,13 @@ export class Shard {
     this.#words[WORDS * slot + FLAGS] = this.#flagsAt(slot) | EXPIRED;
   }
 
-  *keys(): Generator<string> {
+  keys(): string[] {
+    const keys: string[] = [];
     for (let slot = 0; slot < this.#used; slot++) {
       const key = this.keyAt(slot);
-      if (key !== undefined) yield key;
+      if (key !== undefined) keys.push(key);
     }
+    return keys;
   }
 
   /** Occupied slots in the order of their buckets, and where each bucket begins in it. */
