@@ -22,16 +22,18 @@ export type Standing = Pick<Status, "state" | "vectorHash" | "digest" | "partial
 
 /** An entry with its origin by name. Fields that its kind does not have are absent. */
 export interface InspectedEntry {
-  readonly kind: "value" | "member" | "element" | "deadline";
+  readonly kind: "value" | "member" | "element" | "deadline" | "commit";
   readonly origin: string;
   readonly seq: number;
   readonly stamp?: number;
-  readonly value?: Value;
+  readonly value?: Value | null;
   readonly deadline?: number;
   readonly loaded?: boolean;
   readonly position?: number;
   readonly fraction?: string;
   readonly at?: number;
+  readonly by?: number;
+  readonly expiresAt?: number;
   /** Absent: no target. */
   readonly target?: { readonly origin: string; readonly seq: number };
 }

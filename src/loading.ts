@@ -5,7 +5,8 @@
 
 import { checkOptions, type Duration, invalid, parseDuration } from "./arguments.ts";
 import type { HybridLogicalClock } from "./causality/hybrid-logical-clock.ts";
-import type { ReplicatedEvent } from "./crdt/event.ts";
+import { CommitsDue } from "./commits-due.ts";
+import type { EventBody, ReplicatedEvent } from "./crdt/event.ts";
 import { deleteKey, setValue } from "./crdt/operations.ts";
 import { toKey, toValue } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
@@ -31,6 +32,9 @@ import { makeRoom, see, type WritePorts } from "./write-ports.ts";
 const NEVER = Number.POSITIVE_INFINITY;
 /** More stamps than a microsecond has: databases that count in those must see every update as later. */
 const STAMPS_PER_MICROSECOND = 5;
+
+/** A commit that its owner does not make is made by the next host so much later, in milliseconds. */
+const TAKE_OVER_MS = 2_000;
 
 /** What loading needs of its host besides the ports of all writes. */
 export interface LoadingPorts {
@@ -68,6 +72,8 @@ export class Loading {
   /** The other hosts; `undefined` on a standalone one. */
   readonly fleet: FleetLoads | undefined;
   readonly #ownLoads: OwnLoads;
+  /** Absent on a standalone host, whose dirty keys nobody could take over. */
+  readonly #due: CommitsDue | undefined;
   readonly #timers = new Timers();
   readonly #counts: LoaderCounts = noLoaderCounts();
   readonly #loader: Loader;
@@ -98,7 +104,14 @@ export class Loading {
       timers: this.#timers,
       counts: this.#counts,
     };
-    this.#writeBehind = new WriteBehind({ ...shared, committed: () => undefined });
+    const { fleet } = this;
+    const due = fleet === undefined ? undefined : new CommitsDue(ports, () => this.#writeBehind);
+    this.#due = due;
+    this.#writeBehind = new WriteBehind({
+      ...shared,
+      committed: (mutations) => due?.committed(mutations),
+      ...(fleet === undefined ? {} : { delayOf: (key: string) => fleet.rank(key) * TAKE_OVER_MS }),
+    });
     this.#loader = new Loader({
       ...shared,
       memory: this.#memory,
@@ -170,11 +183,13 @@ export class Loading {
     if (event.clear !== null) this.#loader.touchedUnder(event.clear.prefix);
     else if (event.sweep === null) this.#loader.touched(event.key);
     this.#ownLoads.heard(event);
+    this.#due?.heard(event);
   }
 
   /** An image was installed: any key may have changed. */
   heardOfAll(): void {
     this.#loader.touchedUnder("");
+    this.#due?.heardOfAll();
   }
 
   /** Whether the upstream has yet to take what a key holds: until then it must not be let go for room. */
@@ -200,7 +215,8 @@ export class Loading {
   /** Commits what is dirty, within a limit. Answers what to say of the keys that are left. */
   async drain(): Promise<TidemarkError | undefined> {
     const keys = await this.#writeBehind.drain(this.#settings.drainTimeoutMs);
-    if (keys.length === 0) return undefined;
+    // What is left to others with an upstream, they commit: they have it as we do.
+    if (keys.length === 0 || this.fleet?.accompanied) return undefined;
     const shown = keys.slice(0, 10).map((key) => JSON.stringify(key));
     if (keys.length > shown.length) shown.push(`and ${keys.length - shown.length} more`);
     return new TidemarkError(
@@ -243,29 +259,43 @@ export class Loading {
     const now = this.#world.now();
     const expiresAt = ttlMs === NEVER ? NEVER : Math.floor(now) + ttlMs;
     makeRoom(this.#ports, [key]);
-    this.#updating = key;
-    const order = { key, stamp: this.#write(key, stored, expiresAt), origin: this.#ports.origin };
-    this.#updating = undefined;
-    const mutation: Mutation =
-      stored === undefined
-        ? { type: "delete", ...order }
-        : { type: "put", ...order, value: stored, expiresAt };
-    let committed: Promise<void> | undefined;
-    if (within === "now") committed = this.#writeBehind.commitNow(mutation);
-    else if (within === undefined) this.#writeBehind.replace(mutation);
-    else this.#writeBehind.add(mutation, within);
-    return { value, committed };
+    const body = this.#bodyOf(key, stored, expiresAt);
+    return { value, committed: this.#enter(body, stored, expiresAt, within) };
   }
 
-  #write(key: string, value: Stored | undefined, expiresAt: number): number {
+  /** Writes and sees to the commit; a promise of it if somebody waits. */
+  #enter(
+    body: EventBody,
+    value: Stored | undefined,
+    expiresAt: number,
+    within: CommitWithin,
+  ): Promise<void> | undefined {
+    const { key } = body;
+    const { write, clock, origin } = this.#ports;
+    if (this.#due !== undefined) {
+      // Whoever asked for it waits for the commit; should this host die over it, another makes it.
+      const withinMs = within === "now" ? this.#settings.hardTimeoutMs : within;
+      const due = this.#due.bodyOf(key, value, expiresAt, withinMs);
+      write(due === undefined ? [body] : [body, due]);
+      clock.leap(STAMPS_PER_MICROSECOND);
+      return within === "now" ? this.#writeBehind.hasten(key) : undefined;
+    }
+    write([body]);
+    const order = { key, stamp: clock.last, origin };
+    clock.leap(STAMPS_PER_MICROSECOND);
+    const mutation: Mutation =
+      value === undefined ? { type: "delete", ...order } : { type: "put", ...order, value, expiresAt };
+    if (within === "now") return this.#writeBehind.commitNow(mutation);
+    if (within === undefined) this.#writeBehind.replace(mutation);
+    else this.#writeBehind.add(mutation, within);
+    return undefined;
+  }
+
+  #bodyOf(key: string, value: Stored | undefined, expiresAt: number): EventBody {
     const seen = see(this.#ports, key);
+    if (value === undefined) return deleteKey(seen);
     const deadline = expiresAt === NEVER ? seen.newDeadline : expiresAt;
-    if (value !== undefined) {
-      this.#ports.write([setValue(seen, { kind: "value", value, deadline, loaded: false })]);
-    } else this.#ports.write([deleteKey(seen)]);
-    const stamp = this.#ports.clock.last;
-    this.#ports.clock.leap(STAMPS_PER_MICROSECOND);
-    return stamp;
+    return setValue(seen, { kind: "value", value, deadline, loaded: false });
   }
 
   #within(commit: UpdateOptions["commit"] = "default"): CommitWithin {

@@ -52,6 +52,7 @@ const ROOMS: readonly Room[] = [
       "loading.ts",
       "loader-memory.ts",
       "fleet-loads.ts",
+      "commits-due.ts",
       "own-loads.ts",
       "reads.ts",
       "writes.ts",

@@ -54,6 +54,10 @@ export function hashContent(entry: Entry): number {
       return finish(hashNumber(entry.position) ^ hashValue(entry.fraction)) ^ hashValue(entry.value);
     case "deadline":
       return finish(hashNumber(entry.at) ^ Math.imul(hashNumber(entry.targetSeq), 0x27d4eb2f));
+    case "commit": {
+      const value = entry.value === null ? 0x165667b1 : hashValue(entry.value);
+      return finish(value ^ Math.imul(hashNumber(entry.by), 0x27d4eb2f)) ^ hashNumber(entry.expiresAt);
+    }
     default:
       return entry satisfies never;
   }

@@ -53,4 +53,23 @@ export interface DeadlineEntry {
   readonly targetSeq: number;
 }
 
-export type Entry = ValueEntry | MemberEntry | ElementEntry | DeadlineEntry;
+/**
+ * A commit that is due: what the upstream has yet to get. It stands beside what its key holds and not for it:
+ * removals of the key pass it by, since what was promised to the upstream is owed however long memory keeps
+ * the value. It goes by an event that names it, once the upstream has this value or a newer one.
+ */
+export interface CommitEntry {
+  readonly kind: "commit";
+  readonly origin: number;
+  readonly seq: number;
+  /** Orders the writes of a row. */
+  readonly stamp: number;
+  /** Fleet time in milliseconds since 1970 by which it is to be committed. */
+  readonly by: number;
+  /** `null`: the row is to be deleted. */
+  readonly value: Value | null;
+  /** When the row expires, fleet time in milliseconds since 1970; `Infinity` for never. */
+  readonly expiresAt: number;
+}
+
+export type Entry = ValueEntry | MemberEntry | ElementEntry | DeadlineEntry | CommitEntry;

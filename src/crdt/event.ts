@@ -184,6 +184,16 @@ function entryFrom(add: NewEntry, origin: number, seq: number, stamp: number): E
         targetOrigin: add.targetOrigin,
         targetSeq: add.targetSeq,
       };
+    case "commit":
+      return {
+        kind: "commit",
+        origin,
+        seq,
+        stamp,
+        by: add.by,
+        value: add.value,
+        expiresAt: add.expiresAt,
+      };
     default:
       return add satisfies never;
   }

@@ -10,7 +10,15 @@
 import type { Origins } from "../causality/origins.ts";
 import { type CounterCell, cellValue, isLive, resetOf } from "./counter-cell.ts";
 import { ElementList } from "./element-list.ts";
-import type { DeadlineEntry, ElementEntry, Entry, MemberEntry, Value, ValueEntry } from "./entry.ts";
+import type {
+  CommitEntry,
+  DeadlineEntry,
+  ElementEntry,
+  Entry,
+  MemberEntry,
+  Value,
+  ValueEntry,
+} from "./entry.ts";
 import type { CounterReset } from "./event.ts";
 import { addIntegers, memberKey, parseInteger, valueBytes } from "./values.ts";
 
@@ -21,7 +29,7 @@ import { addIntegers, memberKey, parseInteger, valueBytes } from "./values.ts";
 const STATE_BYTES = 250;
 const COLLECTION_BYTES = 480;
 const CELL_BYTES = 196;
-const ENTRY_BYTES = { value: 266, deadline: 245, member: 190, element: 140 } as const;
+const ENTRY_BYTES = { value: 266, deadline: 245, member: 190, element: 140, commit: 266 } as const;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -36,6 +44,8 @@ export class KeyState {
   readonly values: ValueEntry[] = [];
   readonly deadlines: DeadlineEntry[] = [];
   readonly cells: CounterCell[] = [];
+  /** Commits that are due. They are nobody's content, and go only by name. */
+  readonly commits: CommitEntry[] = [];
   /** By member; all concurrent additions of it. */
   members: Map<string, MemberEntry[]> | null = null;
   elements: ElementList | null = null;
@@ -66,6 +76,7 @@ export class KeyState {
       this.values.length === 0 &&
       this.deadlines.length === 0 &&
       this.cells.length === 0 &&
+      this.commits.length === 0 &&
       this.#dots === null
     );
   }
@@ -86,12 +97,14 @@ export class KeyState {
    */
   get evictable(): boolean {
     if (this.values.length === 0 || this.cells.length > 0 || this.#dots !== null) return false;
+    // Until the upstream has it, it is not to be had again from there.
+    if (this.commits.length > 0) return false;
     return this.deadlines.every((mark) => this.find(mark.targetOrigin, mark.targetSeq) !== undefined);
   }
 
   /** The one value entry, if that is all there is. */
   get only(): ValueEntry | undefined {
-    if (this.masked) return undefined;
+    if (this.masked || this.commits.length > 0) return undefined;
     const plain = this.values.length === 1 && this.deadlines.length === 0 && this.cells.length === 0;
     return plain && this.#dots === null ? this.values[0] : undefined;
   }
@@ -103,12 +116,14 @@ export class KeyState {
   find(origin: number, seq: number): Entry | undefined {
     for (const entry of this.values) if (entry.origin === origin && entry.seq === seq) return entry;
     for (const entry of this.deadlines) if (entry.origin === origin && entry.seq === seq) return entry;
+    for (const entry of this.commits) if (entry.origin === origin && entry.seq === seq) return entry;
     return this.#dots?.get(origin)?.get(seq);
   }
 
   *entries(): Generator<Entry> {
     yield* this.values;
     yield* this.deadlines;
+    yield* this.commits;
     if (this.#dots !== null) for (const ofOrigin of this.#dots.values()) yield* ofOrigin.values();
   }
 
@@ -120,6 +135,9 @@ export class KeyState {
         return;
       case "deadline":
         this.deadlines.push(entry);
+        return;
+      case "commit":
+        this.commits.push(entry);
         return;
       case "member":
         this.#insertMember(entry);
@@ -143,8 +161,11 @@ export class KeyState {
   }
 
   #take(origin: number, seq: number): Entry | undefined {
-    const value = takeDot(this.values, origin, seq) ?? takeDot(this.deadlines, origin, seq);
-    if (value !== undefined) return value;
+    const found =
+      takeDot<Entry>(this.values, origin, seq) ??
+      takeDot<Entry>(this.deadlines, origin, seq) ??
+      takeDot<Entry>(this.commits, origin, seq);
+    if (found !== undefined) return found;
     const ofOrigin = this.#dots?.get(origin);
     const entry = ofOrigin?.get(seq);
     if (entry === undefined) return undefined;
@@ -157,11 +178,11 @@ export class KeyState {
     return entry;
   }
 
-  /** Takes out every entry of an origin with seq up to `upTo`. */
+  /** Takes out every entry of an origin with seq up to `upTo`, but for commits. */
   removeUpTo(origin: number, upTo: number): Entry[] {
     const removed: Entry[] = [];
     for (const entry of this.entries()) {
-      if (entry.origin === origin && entry.seq <= upTo) removed.push(entry);
+      if (entry.origin === origin && entry.seq <= upTo && entry.kind !== "commit") removed.push(entry);
     }
     for (const entry of removed) this.remove(entry.origin, entry.seq);
     return removed;
@@ -267,7 +288,8 @@ export class KeyState {
   highestSeqs(): number[] {
     const highest = new Map<number, number>();
     for (const entry of this.entries()) {
-      if (entry.seq > (highest.get(entry.origin) ?? 0)) highest.set(entry.origin, entry.seq);
+      if (entry.kind !== "commit" && entry.seq > (highest.get(entry.origin) ?? 0))
+        highest.set(entry.origin, entry.seq);
     }
     return [...highest].flat();
   }
@@ -332,7 +354,7 @@ export class KeyState {
 
 function entryBytes(entry: Entry): number {
   const own = ENTRY_BYTES[entry.kind];
-  return entry.kind === "deadline" ? own : own + valueBytes(entry.value);
+  return entry.kind === "deadline" || entry.value === null ? own : own + valueBytes(entry.value);
 }
 
 function takeDot<E extends { origin: number; seq: number }>(

@@ -91,9 +91,10 @@ export class PendingRemovals {
     const { origin, seq } = entry;
     const ofKey = this.#byKey.get(key);
     if (ofKey !== undefined) {
-      if ((ofKey.upTo.get(origin) ?? 0) >= seq) return true;
       if (ofKey.dots.get(origin)?.has(seq)) return true;
+      if (entry.kind !== "commit" && (ofKey.upTo.get(origin) ?? 0) >= seq) return true;
     }
+    if (entry.kind === "commit") return false;
     for (const sweep of this.#sweeps.values()) if (sweepNames(sweep, entry)) return true;
     for (const { clear } of this.#clears.values()) if (clearNames(clear, key, origin, seq)) return true;
     return false;

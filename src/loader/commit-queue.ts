@@ -80,8 +80,11 @@ export class CommitQueue {
     this.#wake = Math.min(this.#wake, Math.max(dirty.dueAt, dirty.notBefore));
   }
 
-  /** Takes keys that are due, at most so many, and marks them as under way; the earliest dirty first. */
-  take(now: number, most: number): DirtyKey[] {
+  /**
+   * Takes keys that are due, at most so many, and marks them as under way; the earliest dirty first. `turn`
+   * says from when on one may go that is due and that nobody waits for.
+   */
+  take(now: number, most: number, turn: (dirty: DirtyKey) => number = () => 0): DirtyKey[] {
     if (now < this.#wake) return [];
     const taken: DirtyKey[] = [];
     let wake = Number.POSITIVE_INFINITY;
@@ -95,6 +98,12 @@ export class CommitQueue {
       const fits = taken.length === 0 || (!dirty.alone && !taken[0]!.alone);
       if (at > now || !fits) {
         wake = Math.min(wake, at);
+        continue;
+      }
+      const mine = dirty.waiters.length > 0 ? now : turn(dirty);
+      if (mine > now) {
+        dirty.notBefore = mine;
+        wake = Math.min(wake, mine);
         continue;
       }
       taken.push(dirty);
@@ -113,13 +122,15 @@ export class CommitQueue {
   committed(dirty: DirtyKey, now: number): CommitWaiter[] {
     const answered = dirty.waiters.splice(0, dirty.sentWaiters);
     const newer = dirty.mutation !== dirty.sent;
-    this.#dirty.delete(dirty.key);
+    // Somebody else may have committed it meanwhile, and an update made it dirty anew.
+    const known = this.#dirty.get(dirty.key) === dirty;
+    if (known) this.#dirty.delete(dirty.key);
     dirty.sent = undefined;
     dirty.sentWaiters = 0;
     dirty.failures = 0;
     dirty.alone = false;
     dirty.notBefore = 0;
-    if (newer) {
+    if (newer && known) {
       dirty.since = now;
       this.#dirty.set(dirty.key, dirty);
       this.#wake = Math.min(this.#wake, dirty.dueAt);
@@ -154,8 +165,10 @@ export class CommitQueue {
     this.#wake = Math.min(this.#wake, now);
   }
 
-  /** Somebody else has committed it. */
-  forget(key: string): void {
+  /** Somebody else has committed it. Answers the callers who waited for it. */
+  forget(key: string): CommitWaiter[] {
+    const dirty = this.#dirty.get(key);
     this.#dirty.delete(key);
+    return dirty?.waiters.splice(0) ?? [];
   }
 }

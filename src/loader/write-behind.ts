@@ -22,8 +22,13 @@ export interface WriteBehindPorts {
   readonly world: LoaderWorld;
   readonly timers: Timers;
   readonly counts: LoaderCounts;
-  /** The upstream has the newest value of these keys. */
+  /** The upstream has these values, or newer ones. */
   committed(mutations: readonly Mutation[]): void;
+  /**
+   * In a fleet: how much later than its deadline a key is this host's to commit, in milliseconds; 0 for its owner.
+   * So a commit that its owner does not make is made by the next in order, whatever the reason.
+   */
+  delayOf?(key: string): number;
 }
 
 export class WriteBehind {
@@ -31,6 +36,7 @@ export class WriteBehind {
   readonly #queue = new CommitQueue();
   #travelling = 0;
   #pumping = false;
+  #draining = false;
   readonly #idle: (() => void)[] = [];
 
   constructor(ports: WriteBehindPorts) {
@@ -102,6 +108,23 @@ export class WriteBehind {
     });
   }
 
+  /** As `commitNow` for a key that waits already. */
+  hasten(key: string): Promise<void> {
+    const dirty = this.#queue.get(key);
+    return dirty === undefined ? Promise.resolve() : this.commitNow(dirty.mutation);
+  }
+
+  /** Another host has committed a key. */
+  forget(key: string): void {
+    for (const waiter of this.#queue.forget(key)) waiter.resolve();
+    this.#tellIfIdle();
+  }
+
+  /** The keys that wait. */
+  keys(): string[] {
+    return this.#queue.keys();
+  }
+
   /** To be called every tick. */
   tick(): void {
     this.#pump();
@@ -111,6 +134,7 @@ export class WriteBehind {
   async drain(withinMs: number): Promise<string[]> {
     const { timers, world } = this.#ports;
     if (this.#queue.size === 0) return [];
+    this.#draining = true;
     this.#queue.hasten(world.monotonic());
     this.#pump();
     await new Promise<void>((resolve) => {
@@ -134,6 +158,12 @@ export class WriteBehind {
     }
   }
 
+  readonly #turn = (dirty: DirtyKey): number => {
+    if (this.#draining || this.#ports.delayOf === undefined) return 0;
+    const delayMs = this.#ports.delayOf(dirty.key);
+    return delayMs === 0 ? 0 : dirty.dueAt + delayMs;
+  };
+
   #pumpSoon(): void {
     if (this.#pumping || this.#ports.settings.maxDelayMs > 0) return;
     this.#pumping = true;
@@ -146,7 +176,7 @@ export class WriteBehind {
   #pump(): void {
     const { settings, world } = this.#ports;
     while (this.#travelling < settings.maxConcurrentCommits) {
-      const batch = this.#queue.take(world.monotonic(), settings.maxBatch);
+      const batch = this.#queue.take(world.monotonic(), settings.maxBatch, this.#turn);
       if (batch.length === 0) return;
       void this.#travel(batch);
     }
@@ -184,6 +214,10 @@ export class WriteBehind {
       counts.commitMs += world.monotonic() - startedAt;
     }
     this.#pump();
+    this.#tellIfIdle();
+  }
+
+  #tellIfIdle(): void {
     if (this.#queue.size === 0) for (const tell of this.#idle.splice(0)) tell();
   }
 

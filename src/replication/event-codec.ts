@@ -13,6 +13,7 @@ const ADD_VALUE = 1;
 const ADD_MEMBER = 2;
 const ADD_ELEMENT = 3;
 const ADD_DEADLINE = 4;
+const ADD_COMMIT = 5;
 const ADD_MASK = 7;
 const REMOVES_UP_TO = 8;
 const REMOVES = 16;
@@ -172,6 +173,8 @@ export function kindOfEntry(entry: Entry): number {
       return ADD_ELEMENT | (entry.fraction === "" ? 0 : EXTRA) | (entry.position < 0 ? VARIANT : 0);
     case "deadline":
       return ADD_DEADLINE | (entry.targetSeq === 0 ? 0 : EXTRA);
+    case "commit":
+      return ADD_COMMIT | (entry.expiresAt === NEVER ? 0 : EXTRA) | (entry.value === null ? VARIANT : 0);
     default:
       return entry satisfies never;
   }
@@ -203,6 +206,11 @@ export function writeEntry(
       if (entry.at === NEVER) out.null();
       else out.int(entry.at - baseMs);
       if (entry.targetSeq > 0) writeDot(out, entry.targetOrigin, entry.targetSeq, dictionary, seq);
+      return;
+    case "commit":
+      if (entry.value !== null) out.value(entry.value);
+      out.int(entry.by - baseMs);
+      if (entry.expiresAt !== NEVER) out.int(entry.expiresAt - baseMs);
       return;
     default:
       entry satisfies never;
@@ -241,6 +249,12 @@ export function readEntry(
       const at = input.isNull() ? NEVER : readTime(input, baseMs);
       const [targetOrigin, targetSeq] = extra ? readDot(input, origins, seq) : [0, 0];
       return { kind: "deadline", origin, seq, at, targetOrigin, targetSeq };
+    }
+    case ADD_COMMIT: {
+      const value = variant ? null : input.value(limits.maxValueBytes);
+      const by = readTime(input, baseMs);
+      const expiresAt = extra ? readTime(input, baseMs) : NEVER;
+      return { kind: "commit", origin, seq, stamp, by, value, expiresAt };
     }
     default:
       throw malformed("an unknown kind of entry");

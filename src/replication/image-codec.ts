@@ -150,8 +150,9 @@ function writeBucket(out: CborWriter, bucket: ImageBucket, dictionary: Dictionar
     out.text(key);
     out.uint(kindOfEntry(entry));
     writeImageDot(out, entry.origin, entry.seq, dictionary);
-    out.uint(entry.kind === "value" ? entry.stamp : 0);
-    writeEntry(out, entry, shifted(dictionary), 0, entry.kind === "value" ? entry.stamp : 0, 0);
+    const stamp = "stamp" in entry ? entry.stamp : 0;
+    out.uint(stamp);
+    writeEntry(out, entry, shifted(dictionary), 0, stamp, 0);
   }
   if (bucket.seen === null) out.null();
   else {

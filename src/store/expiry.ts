@@ -245,7 +245,8 @@ function dotsBehind(state: KeyState): number[] {
   const dots: number[] = [];
   const isBehind = (mark: DeadlineEntry): boolean => mark.targetSeq === 0;
   for (const entry of state.entries()) {
-    if (entry.kind === "value" || (entry.kind === "deadline" && !isBehind(entry))) continue;
+    if (entry.kind === "value" || entry.kind === "commit" || (entry.kind === "deadline" && !isBehind(entry)))
+      continue;
     dots.push(entry.origin, entry.seq);
   }
   return dots;

@@ -198,7 +198,12 @@ function segmentId(key: string, origin: number, segment: number): string {
 function weigh(image: BucketImage): number {
   let bytes = 8 + (image.seen?.length ?? 0) * 3 + image.cells.length * 48;
   for (const { key, entry } of image.entries) {
-    bytes += key.length + 16 + (entry.kind === "deadline" ? 8 : valueByteLength(entry.value));
+    bytes += key.length + 16 + bytesOf(entry);
   }
   return bytes;
+}
+
+function bytesOf(entry: Entry): number {
+  if (entry.kind === "deadline") return 8;
+  return entry.value === null ? 16 : 16 + valueByteLength(entry.value);
 }

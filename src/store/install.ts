@@ -157,7 +157,7 @@ export function adoptEvicted(store: Store, { vector, keys }: EvictedThere): void
 }
 
 function isContent(entry: Entry): boolean {
-  return entry.kind !== "deadline";
+  return entry.kind !== "deadline" && entry.kind !== "commit";
 }
 
 function isEvictable(entry: Entry): boolean {

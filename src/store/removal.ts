@@ -40,7 +40,7 @@ export function removeDot(store: Store, target: Target, origin: number, seq: num
  */
 export function removeCovered(store: Store, target: Target, vector: VersionVector): void {
   for (const entry of [...target.state.entries()]) {
-    if (!vector.covers(entry.origin, entry.seq)) continue;
+    if (entry.kind === "commit" || !vector.covers(entry.origin, entry.seq)) continue;
     if (target.state.remove(entry.origin, entry.seq) !== undefined) store.removed(target, entry);
   }
   if (store.includes(vector)) return;
@@ -85,7 +85,9 @@ function removeEntries(
   origin: number,
   stamp: number,
 ): void {
-  const doomed = [...(store.state(key)?.entries() ?? [])].filter(names);
+  const doomed = [...(store.state(key)?.entries() ?? [])].filter(
+    (entry) => entry.kind !== "commit" && names(entry),
+  );
   if (doomed.length === 0) return;
   store.change(
     key,

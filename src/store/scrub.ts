@@ -83,7 +83,7 @@ export class Scrub {
       const state = shard.isState(slot) ? shard.stateAt(slot) : undefined;
       if (state !== undefined && state.bytes > LARGE_STATE) return undefined;
       for (const entry of state?.entries() ?? [plainEntry(shard, slot)]) {
-        hashed.cost += 1 + (entry.kind === "deadline" ? 0 : entry.value.length / BYTES_PER_KEY);
+        hashed.cost += 1 + (entry.kind === "deadline" ? 0 : (entry.value?.length ?? 0) / BYTES_PER_KEY);
         const originHash = origins.hash(entry.origin);
         hashed.entries ^= dotHash(keyHash, originHash, entry.seq, hashContent(entry), LOW_SALT);
       }

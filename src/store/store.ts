@@ -72,6 +72,8 @@ export class Store extends Contents {
   readonly counters: CounterTable;
   readonly timedStates = new TimedStates();
   readonly scrub = new Scrub(this);
+  /** Keys with commits that are due. */
+  readonly committing = new Set<string>();
   /** Snapshots being served: they hear of what is removed before it goes. */
   readonly sessions = new Set<ImageSession>();
   readonly listener: StoreListener;
@@ -144,14 +146,14 @@ export class Store extends Contents {
     if (this.pending.size > 0 && this.pending.covers(target.key, entry)) return;
     if (entry.kind === "deadline" && entry.targetSeq > 0 && !this.#targetAwaited(target, entry)) return;
     target.state.insert(entry);
-    target.delta?.added.push(entry);
+    if (entry.kind !== "commit") target.delta?.added.push(entry);
     this.#toggle(target.keyHash, entry);
   }
 
   /** Reports an entry that was just taken out of a state; with a value its deadlines go. */
   removed(target: Target, entry: Entry): void {
     this.#toggle(target.keyHash, entry);
-    target.delta?.removed.push(entry);
+    if (entry.kind !== "commit") target.delta?.removed.push(entry);
     const { masked } = target.state;
     for (const session of this.sessions) session.entryRemoved(target.key, target.keyHash, entry, masked);
     if (entry.kind !== "value") return;
@@ -308,6 +310,8 @@ export class Store extends Contents {
     let slot = shard.find(key, keyHash);
     const state = slot < 0 ? new KeyState(this.origins) : this.stateAt(shard, slot);
     mutate({ key, keyHash, state, delta });
+    if (state.commits.length > 0) this.committing.add(key);
+    else if (this.committing.size > 0) this.committing.delete(key);
     if (!state.hasContent) state.masked = false;
     if (state.deadlines.length > 0 || state.values.length > 0) state.toldAt = Math.max(0, this.now());
     if (state.empty) {

@@ -197,7 +197,7 @@ type AnyEntry = Inspection["keys"] extends ReadonlyMap<string, { entries: readon
 function entryName(entry: AnyEntry | KeyState["entries"][number]): string {
   const { origin, seq } = entry;
   const all = entry as AnyEntry;
-  const value = all.value === undefined ? "" : ` ${valueName(all.value)}`;
+  const value = all.value === undefined ? "" : all.value === null ? " nothing" : ` ${valueName(all.value)}`;
   const target = all.target ?? undefined;
   switch (entry.kind) {
     case "value": {
@@ -210,6 +210,8 @@ function entryName(entry: AnyEntry | KeyState["entries"][number]): string {
       return `element ${origin}/${seq}${value} at ${all.position}:${JSON.stringify(all.fraction)}`;
     case "deadline":
       return `deadline ${origin}/${seq} ${all.at} for ${target ? `${target.origin}/${target.seq}` : "the key"}`;
+    case "commit":
+      return `commit ${origin}/${seq}${value} by ${all.by} until ${all.expiresAt}`;
   }
 }
 

@@ -91,7 +91,9 @@ function liveEntries(
   for (const { vector } of clears) for (const [origin, seq] of vector) nameUpTo(origin, seq);
 
   const unnamed = events.flatMap(({ origin, seq, stamp, add }): LiveEntry[] => {
-    if (add === null || seq <= (namedUpTo.get(origin) ?? 0)) return [];
+    if (add === null) return [];
+    // What is owed to the upstream is owed whatever becomes of the key: it goes by name only.
+    if (add.kind !== "commit" && seq <= (namedUpTo.get(origin) ?? 0)) return [];
     const entry: LiveEntry = { ...add, origin, seq, stamp };
     return namedExactly.has(dotName(entry)) || sweeps.some((sweep) => sweptBy(sweep, entry)) ? [] : [entry];
   });

@@ -17,7 +17,13 @@ export type RecordedEntry =
   | { readonly kind: "value"; readonly value: Value; readonly deadline: number; readonly loaded: boolean }
   | { readonly kind: "member"; readonly value: Value }
   | { readonly kind: "element"; readonly position: number; readonly fraction: string; readonly value: Value }
-  | { readonly kind: "deadline"; readonly at: number; readonly target: RecordedDot | null };
+  | { readonly kind: "deadline"; readonly at: number; readonly target: RecordedDot | null }
+  | {
+      readonly kind: "commit";
+      readonly by: number;
+      readonly value: Value | null;
+      readonly expiresAt: number;
+    };
 
 /** An event of one origin, as `ReplicatedEvent`, with names in place of indexes. */
 export interface RecordedEvent extends RecordedDot {
@@ -109,6 +115,10 @@ function recordEntry(event: ReplicatedEvent, entry: Entry, origins: Origins): Re
       const { at, targetOrigin, targetSeq } = entry;
       const target = targetSeq === 0 ? null : { origin: origins.name(targetOrigin), seq: targetSeq };
       return { kind: "deadline", at, target };
+    }
+    case "commit": {
+      const { by, value, expiresAt } = entry;
+      return { kind: "commit", by, value: value === null ? null : copied(value), expiresAt };
     }
   }
 }

@@ -63,5 +63,7 @@ function entryInWords(entry: RecordedEntry, dot: (dot: RecordedDot) => string): 
       return `element ${valueName(entry.value)} at ${entry.position}:${JSON.stringify(entry.fraction)}`;
     case "deadline":
       return `deadline ${entry.at} of ${entry.target === null ? "the key" : dot(entry.target)}`;
+    case "commit":
+      return `commit of ${entry.value === null ? "nothing" : valueName(entry.value)} by ${entry.by}`;
   }
 }

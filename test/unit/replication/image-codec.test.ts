@@ -32,6 +32,10 @@ const chunk: ImageChunk = {
         { key: "s", entry: { kind: "member", origin: 0, seq: 1, value: Uint8Array.of(0xff) } },
         { key: "l", entry: { kind: "element", origin: 0, seq: 2, position: -12, fraction: "P", value: "e" } },
         {
+          key: "c",
+          entry: { kind: "commit", origin: 0, seq: 5, stamp: 77, by: 1_000, value: null, expiresAt: 2_000 },
+        },
+        {
           key: "s",
           entry: { kind: "deadline", origin: 0, seq: 4, at: 1 / 0, targetOrigin: other, targetSeq: 3 },
         },

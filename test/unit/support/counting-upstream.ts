@@ -27,10 +27,10 @@ export class CountingUpstream implements Upstream {
   load(key: string, { signal }: CallOptions): Promise<Stored | Row | undefined> {
     this.loads.push(key);
     if (this.loadErrors.length > 0) return Promise.reject(this.loadErrors.shift());
-    if (!this.held) return Promise.resolve(this.rows.get(key));
+    if (!this.held) return Promise.resolve(this.#row(key));
     return new Promise((resolve, reject) => {
       // As a database does: what it answers is what it held when it was asked.
-      const row = this.rows.get(key);
+      const row = this.#row(key);
       this.pending.push({ key, signal, answer: () => resolve(row), fail: reject });
     });
   }
@@ -53,6 +53,14 @@ export class CountingUpstream implements Upstream {
       else this.rows.delete(key);
     }
     return superseded;
+  }
+
+  #row(key: string): Stored | Row | undefined {
+    const value = this.rows.get(key);
+    const stamp = this.orders.get(key)?.stamp;
+    return stamp === undefined || (typeof value !== "string" && !(value instanceof Uint8Array))
+      ? value
+      : { value, stamp };
   }
 
   close(): void {
