@@ -14,7 +14,7 @@ COPY --from=build /tidemark/package.json ./
 COPY --from=build /tidemark/node_modules ./node_modules
 COPY --from=build /tidemark/dist ./dist
 USER node
-EXPOSE 7380
+EXPOSE 7379 7380
 # The program itself is the process that is signalled, so that it drains when the container is stopped.
 ENTRYPOINT ["node", "dist/cli/main.js"]
 CMD ["serve"]

@@ -75,7 +75,7 @@ export class Moves {
     const seen = see(this.#ports, key);
     const deadline = expiresAt ?? seen.newDeadline;
     if (values.length === 0 || deadline <= seen.now) {
-      if (seen.view !== undefined) this.#ports.write([deleteKey(seen)]);
+      if (seen.view !== undefined || seen.evicted !== null) this.#ports.write([deleteKey(seen)]);
       return 0;
     }
     makeRoom(this.#ports, [key]);

@@ -50,6 +50,20 @@ beforeEach(async () => {
   await cli("flushall");
 });
 
+describe("the examples", () => {
+  it.each([
+    ["ioredis", "ada 1 [ 'ada', 'grace' ]\n"],
+    ["node-redis", "ada mail 1\n"],
+  ])("%s", async (name, said) => {
+    const url = `redis://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}`;
+    const { stdout } = await run(process.execPath, ["--import", "tsx", `examples/${name}.ts`], {
+      cwd: fileURLToPath(new URL("../../", import.meta.url)),
+      env: { ...process.env, REDIS_URL: url },
+    });
+    expect(stdout).toBe(said);
+  });
+});
+
 describe("a host with users and TLS", () => {
   it("lets in who may, encrypted, and takes a new certificate on SIGHUP", async () => {
     const folder = mkdtempSync(join(tmpdir(), "tidemark-serve-"));
