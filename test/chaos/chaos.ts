@@ -60,6 +60,8 @@ export interface ChaosResult {
 
 const CONVERGE_LIMIT_MS = 60_000;
 const LOOK_EVERY_MS = 10;
+/** Slower than is to be expected, so that it is told where everybody stands. */
+const SLOW_MS = 1_500;
 /** Beyond the keys and the log of these hosts, and well below what a leak of an hour makes. */
 const MOST_LIVE_BYTES = 160 * 1024 * 1024;
 const MOST_RESIDENT_BYTES = 900 * 1024 * 1024;
@@ -217,6 +219,7 @@ class Run {
     );
     const sites = this.#fleet.alive.filter(({ start }) => start!.ready);
     let before: number | undefined;
+    let told = false;
     for (;;) {
       const marks = await Promise.all(sites.map(({ start }) => start!.process.ask("mark", undefined)));
       if (failure !== undefined) throw failure;
@@ -228,12 +231,37 @@ class Run {
         const convergedMs = Math.max(0, now - wholeAt);
         return { convergedMs, healedMs: now - healedAt, snapshots: snapshots - before };
       }
+      if (now - wholeAt > SLOW_MS && !told) {
+        told = true;
+        await this.#tellWhereTheyStand(sites);
+      }
       if (now - wholeAt > CONVERGE_LIMIT_MS) {
         throw new ChaosFailure(
           `not converged ${CONVERGE_LIMIT_MS} ms after healing: ${JSON.stringify(marks)}`,
         );
       }
       await delay(LOOK_EVERY_MS);
+    }
+  }
+
+  /** For whoever wants to know what took so long. */
+  async #tellWhereTheyStand(sites: readonly Site[]): Promise<void> {
+    for (const { name, start } of sites) {
+      const status = await start!.process.ask("status", undefined);
+      const { state, connected, vectorHash, lastRepair, flow, counts, hosts } = status;
+      const behind = hosts.filter(({ live }) => live).map(({ node, aheadEvents }) => [node, aheadEvents]);
+      const { replaysRequested, snapshotsInstalled } = counts;
+      const where = {
+        state,
+        connected,
+        vectorHash,
+        behind,
+        lastRepair,
+        flow,
+        replaysRequested,
+        snapshotsInstalled,
+      };
+      this.#say(`  slow: ${name} ${JSON.stringify(where)}`);
     }
   }
 
