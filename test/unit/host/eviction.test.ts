@@ -66,6 +66,19 @@ describe("a replicated host with a bound", () => {
     expect(new Set(evicted).size).toBe(6);
   });
 
+  it("removes everywhere what it had let go, when a key is to hold an empty collection", () => {
+    const made = cluster([0, 2]);
+    fill(made, 0, 6);
+    made.settle();
+    made.run(HEARTBEATS_MS);
+    const gone = [...made.hosts[0]!.keys()].filter((key) => !made.hosts[1]!.has(key));
+    expect(gone.length).toBeGreaterThanOrEqual(2);
+    expect(made.hosts[1]!.setStore(gone[0]!, [])).toBe(0);
+    expect(made.hosts[1]!.listStore(gone[1]!, [])).toBe(0);
+    made.settle();
+    expect(gone.slice(0, 2).filter((key) => made.hosts[0]!.has(key))).toEqual([]);
+  });
+
   it("keeps sets, lists and counters, and refuses local writes when they alone are over the bound", () => {
     const made = cluster([0, 3]);
     const [, small] = made.hosts;
