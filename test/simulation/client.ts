@@ -7,7 +7,8 @@ import type { Host } from "../../src/host.ts";
 import type { Random } from "../../src/testing/random.ts";
 import type { VirtualCluster } from "../../src/testing/virtual-cluster.ts";
 import type { Token } from "../../src/tidemark.ts";
-import { SimulationFailure } from "./checks.ts";
+import { SimulationFailure, type Written } from "./checks.ts";
+import { checkIntent } from "./intent.ts";
 import type { Mix } from "./mix.ts";
 import { type Content, contentName, expectedOutcome, readContent, sameTtl } from "./model.ts";
 import { drawOperation, keysOf, type Operation, perform } from "./operations.ts";
@@ -22,6 +23,9 @@ const GIVEN_UP: readonly ErrorCode[] = ["TIMEOUT", "CLOSED", "FENCED"];
 /** Of how many keys a watcher keeps the changes: so few that changes fold, and enough that they do not. */
 const BUFFERS = [1, 2, 1_024];
 
+/** What is written is looked at once in so many operations, and always on hosts that have let entries go. */
+const INTENT_EVERY = 3;
+
 /** So many hosts, besides the writer, were said to have a write. */
 interface Claim {
   readonly token: Token;
@@ -34,16 +38,21 @@ export class Client {
   readonly #cluster: VirtualCluster;
   readonly #random: Random;
   readonly #mix: Mix;
+  readonly #written: Written;
   readonly #tell: (what: () => string) => void;
   readonly #claims: Claim[] = [];
   readonly #watchers = new Map<Host, Watcher>();
   #operations = 0;
   #failure: Error | undefined;
 
-  constructor(cluster: VirtualCluster, random: Random, mix: Mix, tell: (what: () => string) => void) {
-    this.#cluster = cluster;
-    this.#random = random;
-    this.#mix = mix;
+  constructor(
+    stage: { cluster: VirtualCluster; random: Random; mix: Mix; written: Written },
+    tell: (what: () => string) => void,
+  ) {
+    this.#cluster = stage.cluster;
+    this.#random = stage.random;
+    this.#mix = stage.mix;
+    this.#written = stage.written;
     this.#tell = tell;
   }
 
@@ -121,6 +130,7 @@ export class Client {
       const content = readContent(host, key);
       if (content !== undefined) before.set(key, content);
     }
+    const made = this.#written.get(host.incarnation)?.length ?? 0;
     let got: { result: unknown } | { error: ErrorCode };
     try {
       got = { result: perform(host, operation) };
@@ -143,13 +153,18 @@ export class Client {
         `answered ${JSON.stringify(got, inJson)}, not ${JSON.stringify(wanted, inJson)}`,
       );
     }
+    if ("result" in got && (this.#operations % INTENT_EVERY === 0 || host.standing().partial))
+      checkIntent(host, { operation, result: got.result }, this.#written, made);
     for (const key of keys) {
       const left = readContent(host, key);
       const meant = after.get(key);
       if (contentName(left) !== contentName(meant)) {
         this.#fail(host, operation, [key], before, `left ${contentName(left)}, not ${contentName(meant)}`);
       }
-      if (left?.ttl !== undefined && !sameTtl(left.ttl, meant?.ttl) && !isMixed(host, key)) {
+      // With idle expiry a write to a collection or a counter begins its time anew, and not every one writes.
+      const idle =
+        this.#mix.settings.ttlFrom === "write" && made < (this.#written.get(host.incarnation)?.length ?? 0);
+      if (left?.ttl !== undefined && !idle && !sameTtl(left.ttl, meant?.ttl) && !isMixed(host, key)) {
         this.#fail(host, operation, [key], before, `left ${left?.ttl} ms to live, not ${meant?.ttl}`);
       }
     }

@@ -177,6 +177,8 @@ function drawDisturbances(random: Random): Map<DisturbanceName, number> {
 
 function drawSettings(random: Random, largestValue: number): Partial<Settings> {
   const tight = random.chance(0.5);
+  const ttlMs = random.chance(0.8) ? Number.POSITIVE_INFINITY : Math.round(random.magnitude(100, 20_000));
+  const ttlFrom = ttlMs < Number.POSITIVE_INFINITY && random.chance(0.4) ? "write" : "creation";
   // A request for a snapshot has to fit into four times this, and so has a chunk of it.
   const leastInbox = 6_000 + 10 * largestValue;
   return {
@@ -187,6 +189,7 @@ function drawSettings(random: Random, largestValue: number): Partial<Settings> {
     maxUnconfirmedBytes: random.chance(0.8) ? 64 * 1024 * 1024 : Math.round(random.magnitude(2_000, 100_000)),
     heartbeatMs: random.chance(0.4) ? undefined : Math.round(random.magnitude(100, 2_000)),
     joinWaitMs: Math.round(random.magnitude(50, 1_500)),
-    ttlMs: random.chance(0.8) ? Number.POSITIVE_INFINITY : Math.round(random.magnitude(100, 20_000)),
+    ttlMs,
+    ttlFrom,
   } as Partial<Settings>;
 }

@@ -6,7 +6,7 @@
 import type { Value } from "../../src/crdt/entry.ts";
 import type { ErrorCode } from "../../src/errors.ts";
 import type { Tidemark } from "../../src/tidemark.ts";
-import type { ListOperation, Operation, SetOperation } from "./operations.ts";
+import type { ListOperation, MoveOperation, Operation, SetOperation } from "./operations.ts";
 import { valueName } from "./oracle.ts";
 
 /** What a key holds, and its milliseconds left; `undefined` where nobody says. */
@@ -63,11 +63,15 @@ export function expectedOutcome(operation: Operation, contents: Contents, defaul
   const done = (result?: unknown): Outcome => ({ result, contents: after });
   switch (operation.name) {
     case "set": {
-      const { key, value, ttl, keepTtl, onlyIf } = operation;
+      const { key, value, ttl, keepTtl, onlyIf, untilMs } = operation;
       const before = contents.get(key);
       if (onlyIf === (before === undefined ? "present" : "absent")) return done(false);
+      if (untilMs !== undefined && untilMs <= 0) {
+        after.delete(key);
+        return done(true);
+      }
       const kept = keepTtl === true && before !== undefined ? before.ttl : defaultTtl;
-      after.set(key, { type: "string", value, ttl: ttl ?? kept });
+      after.set(key, { type: "string", value, ttl: ttl ?? untilMs ?? kept });
       return done(true);
     }
     case "setMany":
@@ -94,12 +98,87 @@ export function expectedOutcome(operation: Operation, contents: Contents, defaul
       after.set(operation.key, { ...before, ttl });
       return done(true);
     }
+    case "expireAt": {
+      const before = contents.get(operation.key);
+      if (before === undefined) return done(false);
+      if (operation.inMs <= 0) after.delete(operation.key);
+      else after.set(operation.key, { ...before, ttl: operation.inMs });
+      return done(true);
+    }
+    case "rename":
+    case "copy":
+    case "setMove":
+    case "listMove":
+    case "setStore":
+    case "listStore":
+      return moved(operation, after, defaultTtl);
     case "setAdd":
     case "setRemove":
       return ofSet(operation, after, defaultTtl);
     default:
       return ofList(operation, after, defaultTtl);
   }
+}
+
+function moved(operation: MoveOperation, after: Contents, defaultTtl: number): Outcome {
+  const done = (result: unknown): Outcome => ({ result, contents: after });
+  switch (operation.name) {
+    case "setStore":
+    case "listStore": {
+      const { name, key, values } = operation;
+      after.delete(key);
+      const kept = name === "listStore" ? values : distinct(values);
+      put(key, { type: name === "setStore" ? "set" : "list", values: kept, ttl: defaultTtl }, after);
+      return done(kept.length);
+    }
+    case "rename":
+    case "copy": {
+      const { name, from, to, onlyIf } = operation;
+      const content = after.get(from);
+      if (content === undefined || (onlyIf === "absent" && after.has(to))) return done(false);
+      if (name === "rename") after.delete(from);
+      after.set(to, content);
+      return done(true);
+    }
+    case "setMove": {
+      const { from, to, value } = operation;
+      const source = after.get(from);
+      const target = after.get(to);
+      if (source === undefined) return done(false);
+      if (source.type !== "set" || (target !== undefined && target.type !== "set")) return WRONG_TYPE;
+      const rest = source.values.filter((member) => valueName(member) !== valueName(value));
+      if (rest.length === source.values.length) return done(false);
+      if (from === to) return done(true);
+      put(from, { ...source, values: rest }, after);
+      const values = distinct([...(target?.values ?? []), value]);
+      put(to, { type: "set", values, ttl: target?.ttl ?? defaultTtl }, after);
+      return done(true);
+    }
+    case "listMove": {
+      const { from, to, ends } = operation;
+      const source = after.get(from);
+      if (source === undefined) return done(undefined);
+      if (source.type !== "list" || (after.get(to)?.type ?? "list") !== "list") return WRONG_TYPE;
+      const rest = source.values.slice();
+      const taken = (ends.from === "head" ? rest.shift() : rest.pop())!;
+      if (from === to) {
+        put(from, { ...source, values: ends.to === "head" ? [taken, ...rest] : [...rest, taken] }, after);
+        return done(taken);
+      }
+      const target = after.get(to) as (Content & { readonly values: readonly Value[] }) | undefined;
+      const others = target?.values ?? [];
+      const values = ends.to === "head" ? [taken, ...others] : [...others, taken];
+      put(from, { ...source, values: rest }, after);
+      put(to, { type: "list", values, ttl: target?.ttl ?? defaultTtl }, after);
+      return done(taken);
+    }
+  }
+}
+
+const WRONG_TYPE: Outcome = { error: "WRONG_TYPE" };
+
+function distinct(values: readonly Value[]): Value[] {
+  return [...new Map(values.map((value) => [valueName(value), value])).values()];
 }
 
 function incremented(key: string, delta: number | bigint, after: Contents, defaultTtl: number): Outcome {

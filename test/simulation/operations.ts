@@ -4,7 +4,7 @@
  */
 import type { Value } from "../../src/crdt/entry.ts";
 import type { Random } from "../../src/testing/random.ts";
-import type { SetOptions, Tidemark, ValueInput } from "../../src/tidemark.ts";
+import type { ListEnd, SetOptions, Tidemark, ValueInput } from "../../src/tidemark.ts";
 
 /** One call of a client. */
 export type Operation =
@@ -15,6 +15,8 @@ export type Operation =
       readonly ttl?: number;
       readonly keepTtl?: boolean;
       readonly onlyIf?: "absent" | "present";
+      /** As `ttl`, given as a moment; 0 or less is past. */
+      readonly untilMs?: number;
     }
   | {
       readonly name: "setMany";
@@ -25,9 +27,28 @@ export type Operation =
   | { readonly name: "delete"; readonly keys: readonly string[] }
   | { readonly name: "clear"; readonly prefix?: string }
   | { readonly name: "expire"; readonly key: string; readonly ttl: number }
+  | { readonly name: "expireAt"; readonly key: string; readonly inMs: number }
   | { readonly name: "persist"; readonly key: string }
+  | MoveOperation
   | SetOperation
   | ListOperation;
+
+/** An operation that takes what one key holds to another, or replaces a collection as a whole. */
+export type MoveOperation =
+  | {
+      readonly name: "rename" | "copy";
+      readonly from: string;
+      readonly to: string;
+      readonly onlyIf?: "absent";
+    }
+  | { readonly name: "setMove"; readonly from: string; readonly to: string; readonly value: Value }
+  | {
+      readonly name: "listMove";
+      readonly from: string;
+      readonly to: string;
+      readonly ends: { readonly from: ListEnd; readonly to: ListEnd };
+    }
+  | { readonly name: "setStore" | "listStore"; readonly key: string; readonly values: readonly Value[] };
 
 /** An operation on a set. */
 export type SetOperation = {
@@ -61,6 +82,7 @@ export const WEIGHTS: Readonly<Record<OperationName, number>> = {
   delete: 4,
   clear: 0.5,
   expire: 4,
+  expireAt: 1,
   persist: 2,
   setAdd: 6,
   setRemove: 3,
@@ -73,6 +95,12 @@ export const WEIGHTS: Readonly<Record<OperationName, number>> = {
   listSet: 1.5,
   listTrim: 0.5,
   listClear: 0.5,
+  rename: 1,
+  copy: 1,
+  setMove: 1,
+  listMove: 1.5,
+  setStore: 0.7,
+  listStore: 0.7,
 };
 
 /** What operations are drawn from. */
@@ -106,6 +134,22 @@ export function drawOperation(random: Random, vocabulary: Vocabulary): Operation
       return random.chance(0.3) ? { name } : { name, prefix: key.slice(0, random.integer(1, key.length)) };
     case "expire":
       return { name, key, ttl: random.chance(0.05) ? Number.POSITIVE_INFINITY : ttl() };
+    case "expireAt":
+      return { name, key, inMs: random.chance(0.1) ? -random.integer(0, 5_000) : ttl() };
+    case "rename":
+    case "copy": {
+      const onlyIf = random.chance(0.2) ? ({ onlyIf: "absent" } as const) : {};
+      return { name, from: key, to: random.pick(vocabulary.keys), ...onlyIf };
+    }
+    case "setMove":
+      return { name, from: key, to: random.pick(vocabulary.keys), value: value() };
+    case "listMove": {
+      const end = (): ListEnd => random.pick(["head", "tail"]);
+      return { name, from: key, to: random.pick(vocabulary.keys), ends: { from: end(), to: end() } };
+    }
+    case "setStore":
+    case "listStore":
+      return { name, key, values: random.chance(0.1) ? [] : several(random, value) };
     case "persist":
     case "listPop":
     case "listShift":
@@ -131,11 +175,12 @@ export function drawOperation(random: Random, vocabulary: Vocabulary): Operation
 export function perform(host: Tidemark, operation: Operation): unknown {
   switch (operation.name) {
     case "set": {
-      const { ttl, keepTtl, onlyIf } = operation;
+      const { ttl, keepTtl, onlyIf, untilMs } = operation;
       const options: SetOptions = {};
       if (ttl !== undefined) options.ttl = ttl;
       if (keepTtl !== undefined) options.keepTtl = keepTtl;
       if (onlyIf !== undefined) options.onlyIf = onlyIf;
+      if (untilMs !== undefined) options.expiresAt = momentIn(host, untilMs);
       return host.set(operation.key, operation.value, options);
     }
     case "setMany":
@@ -148,6 +193,20 @@ export function perform(host: Tidemark, operation: Operation): unknown {
       return host.clear(operation.prefix === undefined ? {} : { prefix: operation.prefix });
     case "expire":
       return host.expire(operation.key, operation.ttl);
+    case "expireAt":
+      return host.expireAt(operation.key, momentIn(host, operation.inMs));
+    case "rename":
+    case "copy": {
+      const { from, to, onlyIf } = operation;
+      return host[operation.name](from, to, onlyIf === undefined ? {} : { onlyIf });
+    }
+    case "setMove":
+      return host.setMove(operation.from, operation.to, operation.value);
+    case "listMove":
+      return host.listMove(operation.from, operation.to, operation.ends);
+    case "setStore":
+    case "listStore":
+      return host[operation.name](operation.key, operation.values);
     case "setAdd":
     case "setRemove":
     case "listPush":
@@ -169,6 +228,10 @@ export function perform(host: Tidemark, operation: Operation): unknown {
   }
 }
 
+function momentIn(host: Tidemark, ms: number): number {
+  return Math.max(1, Math.floor(host.now()) + ms);
+}
+
 /** The keys that an operation may change, among those there are. */
 export function keysOf(operation: Operation, keys: readonly string[]): string[] {
   switch (operation.name) {
@@ -178,6 +241,11 @@ export function keysOf(operation: Operation, keys: readonly string[]): string[] 
       return [...new Set(operation.keys)];
     case "clear":
       return keys.filter((key) => key.startsWith(operation.prefix ?? ""));
+    case "rename":
+    case "copy":
+    case "setMove":
+    case "listMove":
+      return [...new Set([operation.from, operation.to])];
     default:
       return [operation.key];
   }
@@ -192,11 +260,14 @@ function drawName(random: Random, { weights }: Vocabulary): OperationName {
   return weights[0]![0];
 }
 
-function drawSetOptions(random: Random, ttl: () => number): Omit<SetOptions, "ttl"> & { ttl?: number } {
-  const options: Omit<SetOptions, "ttl"> & { ttl?: number } = {};
+type DrawnSetOptions = Omit<SetOptions, "ttl"> & { ttl?: number; untilMs?: number };
+
+function drawSetOptions(random: Random, ttl: () => number): DrawnSetOptions {
+  const options: DrawnSetOptions = {};
   const kind = random.next();
   if (kind < 0.35) options.ttl = ttl();
   else if (kind < 0.5) options.keepTtl = true;
+  else if (kind < 0.56) options.untilMs = random.chance(0.2) ? -random.integer(0, 5_000) : ttl();
   if (random.chance(0.15)) options.onlyIf = random.pick(["absent", "present"]);
   return options;
 }

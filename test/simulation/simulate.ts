@@ -120,7 +120,8 @@ export class Simulation {
         this.#tell(what);
       },
     };
-    this.#client = new Client(this.cluster, root.fork(), this.mix, (what) => {
+    const { cluster, mix, written } = this;
+    this.#client = new Client({ cluster, random: root.fork(), mix, written }, (what) => {
       // Every operation is told, and most runs tell nobody.
       if (options.tell !== undefined) this.#tell(what());
     });
