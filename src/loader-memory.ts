@@ -5,7 +5,7 @@ import { toValue } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Held, Memory } from "./loader/memory.ts";
 import { asValue } from "./store/changes.ts";
-import { evictedOf } from "./store/evicted.ts";
+import { mayStandElsewhere } from "./store/evicted.ts";
 import type { Store } from "./store/store.ts";
 import { makeRoom, see, type WritePorts } from "./write-ports.ts";
 
@@ -17,7 +17,7 @@ export function memoryOf(ports: WritePorts, clock: HybridLogicalClock): Memory {
     putLoaded: (key, value, deadline) => {
       ports.writable();
       // What was let go here may stand on other hosts, and be newer than what the upstream has.
-      if (evictedOf(ports.store, key) !== null) return;
+      if (mayStandElsewhere(ports.store, key)) return;
       makeRoom(ports, [key]);
       ports.write([setValue(see(ports, key), { kind: "value", value, deadline, loaded: true })]);
     },

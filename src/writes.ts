@@ -21,7 +21,7 @@ import {
 import { sameValue, toKey, toValue } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
 import { bounds, checkIndex } from "./reads.ts";
-import { evictedOf } from "./store/evicted.ts";
+import { evictedOf, mayStandElsewhere } from "./store/evicted.ts";
 import type { Store } from "./store/store.ts";
 import type { SetOptions, ValueInput } from "./tidemark.ts";
 import {
@@ -97,7 +97,7 @@ export class Writes {
     }
     this.#ports.writable();
     const seen = this.#see(key);
-    if (seen.evicted !== null) {
+    if (mayStandElsewhere(this.#store, key)) {
       throw new TidemarkError(
         "EVICTED",
         `"${key}" may have been let go here for room and stand on other hosts, where a counter must not begin ` +

@@ -59,9 +59,7 @@ export class Evicted {
 
   /** Whether something of a key may have been let go. */
   mayHold(keyHash: number): boolean {
-    if (this.#keys === undefined) return false;
-    const bit = (keyHash & (FILTER_BITS - 1)) >>> 0;
-    return (this.#keys[bit >>> 3]! & (1 << (bit & 7))) !== 0;
+    return this.#keys !== undefined && mayBeAmong(this.#keys, keyHash);
   }
 
   /** Whether what arrives from an origin may leave standing elsewhere what was let go here. */
@@ -75,18 +73,28 @@ export class Evicted {
   }
 }
 
+/** Whether a key may be among those of a filter, ours or another host's. One of another size says yes. */
+export function mayBeAmong(keys: Uint8Array, keyHash: number): boolean {
+  if (keys.length !== FILTER_BYTES) return true;
+  const bit = (keyHash & (FILTER_BITS - 1)) >>> 0;
+  return (keys[bit >>> 3]! & (1 << (bit & 7))) !== 0;
+}
+
 /**
- * What a write to a key has to name besides what it sees there: what was let go here, if something of this key
- * may be among it. `null`: all there is of the key is here.
+ * What a write that begins or replaces a key has to name besides what it sees there: what was let go here, if
+ * something of this key may be among it; also where the key is shown. Who wrote what is shown had seen what was
+ * let go, but may have seen it removed by events that are still to come here.
  */
-export function evictedOf(store: Store, key: string): VersionVector | null {
-  const { evicted } = store;
-  if (!evicted?.partial) return null;
+export function evictedOf({ evicted }: Store, key: string): VersionVector | null {
+  return evicted?.partial && evicted.mayHold(hashKey(key)) ? evicted.vector : null;
+}
+
+/** Whether a key that shows nothing here may hold something elsewhere that was let go here. */
+export function mayStandElsewhere(store: Store, key: string): boolean {
+  if (evictedOf(store, key) === null) return false;
   const shard = store.shards.of(key);
   const slot = shard.find(key);
-  const state = slot < 0 || !shard.isState(slot) ? undefined : shard.stateAt(slot);
-  const exact = slot >= 0 && (state === undefined || (state.hasContent && !state.masked));
-  return exact || !evicted.mayHold(hashKey(key)) ? null : evicted.vector;
+  return slot < 0 || (shard.isState(slot) && shard.stateAt(slot).hollow);
 }
 
 /** Whether a state that is being changed holds all that the applied events leave of its key. */

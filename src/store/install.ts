@@ -9,7 +9,7 @@ import { BUCKETS } from "../crdt/digest.ts";
 import type { Entry } from "../crdt/entry.ts";
 import type { KeyState } from "../crdt/key-state.ts";
 import type { PendingItem } from "../crdt/pending-removals.ts";
-import { isExact } from "./evicted.ts";
+import { isExact, mayBeAmong } from "./evicted.ts";
 import type { BucketImage, EvictedThere } from "./image.ts";
 import { removeCleared, removeDot, removeSwept, removeUpTo } from "./removal.ts";
 import type { Store, Target } from "./store.ts";
@@ -118,15 +118,18 @@ function installKey(installation: Installation, there: KeyImage): void {
   if (gone.length === 0 && entries.length === 0 && !hasCells && (isWhole || !hidesNews)) return;
   store.change(key, (target) => {
     const exact = isExact(store, target);
+    // What the giver has let go nothing of, it lacks because it was removed.
+    const letGo = image.evicted !== null && mayBeAmong(image.evicted.keys, target.keyHash);
     let unproven = 0;
     for (const { origin, seq } of gone) {
       const entry = target.state.remove(origin, seq);
       if (entry === undefined) continue;
       store.removed(target, entry);
-      if (isWhole || !image.evicted!.vector.covers(origin, seq) || !isEvictable(entry)) continue;
-      // Removed there, or only let go? Shown nowhere is right in both cases.
+      if (!letGo || !image.evicted!.vector.covers(origin, seq) || !isEvictable(entry)) continue;
+      // Removed there, or only let go? Shown nowhere is right in both cases. Where the giver shows the key, who
+      // wrote that has removed it or seen it removed, but maybe by events that neither of us has yet.
       store.evicted?.note(target.keyHash, origin, seq);
-      unproven++;
+      if (!isWhole) unproven++;
     }
     for (const entry of valuesFirst(entries)) bring(store, merged, target, entry);
     if (hasCells) store.counters.join(target, cells, image.vector);

@@ -35,6 +35,8 @@ export interface SiteOptions {
   readonly watched?: boolean;
   readonly ttlMs?: number;
   readonly sliceEntries?: number;
+  /** Whether it may let keys go, among hosts that had seen all it lets go before they wrote anything. */
+  readonly evicts?: boolean;
 }
 
 export class Site {
@@ -53,7 +55,7 @@ export class Site {
 
   constructor(
     name: string,
-    { clock = { now: START_MS }, watched = false, ttlMs, sliceEntries }: SiteOptions = {},
+    { clock = { now: START_MS }, watched = false, ttlMs, sliceEntries, evicts = false }: SiteOptions = {},
   ) {
     this.name = name;
     this.clock = clock;
@@ -67,6 +69,7 @@ export class Site {
         countingOut: () => false,
         changed: (change) => this.changes.push(change),
       },
+      fleet: evicts ? { hasSeen: () => true } : undefined,
     });
     this.expiry = new Expiry(this.store);
     const limits = { ...DEFAULTS, sliceEntries: sliceEntries ?? DEFAULTS.sliceEntries };
@@ -79,8 +82,8 @@ export class Site {
       store: this.store,
       writable: () => undefined,
       write: (bodies) => this.write(bodies),
-      writeValue: (key, value, deadline, removesUpTo) =>
-        this.write([{ key, removesUpTo, add: { kind: "value", value, deadline, loaded: false } }]),
+      writeValue: (key, value, deadline, removesUpTo, evicted) =>
+        this.write([{ key, removesUpTo, evicted, add: { kind: "value", value, deadline, loaded: false } }]),
       now: () => clock.now,
       stamp: () => this.#stamps.tick(),
       limits: { ...DEFAULTS, ttlFrom: "creation", ttlMs: ttlMs ?? Number.POSITIVE_INFINITY },
@@ -116,6 +119,12 @@ export class Site {
     return applied;
   }
 
+  /** Lets a key go, as for room. */
+  evict(key: string): void {
+    const shard = this.store.shards.of(key);
+    this.store.release(shard, shard.find(key), "evict");
+  }
+
   /** Removes what has expired, as the duty of this site: of its own writes only. */
   sweep(graceMs = 0, all = false): number {
     const bodies = this.expiry.step(this.clock.now - graceMs, (origin) => all || origin === SELF);
@@ -129,7 +138,7 @@ export function carry(event: ReplicatedEvent, from: Origins, to: Origins): Repli
   const index = (origin: number): number => to.intern(from.name(origin));
   const dots = (flat: readonly number[] | null): number[] | null =>
     flat === null ? null : flat.map((number, at) => (at % 2 === 0 ? index(number) : number));
-  const { add, sweep, clear, resets } = event;
+  const { add, sweep, clear, resets, evicted } = event;
   return {
     ...event,
     origin: index(event.origin),
@@ -139,6 +148,7 @@ export function carry(event: ReplicatedEvent, from: Origins, to: Origins): Repli
     add: add === null ? null : carryEntry(add, index),
     sweep: sweep === null ? null : { ...sweep, origin: index(sweep.origin) },
     clear: clear === null ? null : { ...clear, vector: dots(clear.vector)! },
+    evicted: evicted === null ? null : carryVector(evicted, from, to),
   };
 }
 
