@@ -214,7 +214,7 @@ class TidemarkHost extends Commands implements Host {
 
   /** What is there; what has expired by the time its turn comes is told while nobody has heard of it. */
   *#present(matches: (key: string) => boolean): Generator<KeyChange> {
-    yield* presentKeys(this.#reads, matches, this.#world.now());
+    yield* presentKeys(this.#reads, matches, (key) => this.#expiry.tell(key), this.#world.now());
     this.#expiry.tellAll();
   }
 

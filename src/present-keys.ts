@@ -1,4 +1,7 @@
-/** What a watcher gets first: the keys that are there, each read when its turn comes. */
+/**
+ * What a watcher gets first: the keys that are there, each read when its turn comes. What has expired of a key by
+ * then is told before it is read: told later, it would be of what this watcher has never seen.
+ */
 
 import type { Reads } from "./reads.ts";
 import type { KeyChange } from "./watch.ts";
@@ -6,10 +9,12 @@ import type { KeyChange } from "./watch.ts";
 export function* presentKeys(
   reads: Reads,
   matches: (key: string) => boolean,
+  tellExpired: (key: string) => void,
   at: number,
 ): Generator<KeyChange> {
   for (const key of reads.keys()) {
     if (!matches(key)) continue;
+    tellExpired(key);
     const kind = reads.type(key);
     if (kind === undefined) continue;
     const base = {

@@ -93,6 +93,13 @@ export class Expiry {
     return [...this.#sweeps(swept, visited / Math.max(1, total), now), ...named];
   }
 
+  /** Tells of what has expired of one key by now. */
+  tell(key: string): void {
+    const shard = this.#store.shards.of(key);
+    const slot = shard.find(key);
+    if (slot >= 0) tellExpiredKey(this.#store, shard, slot, this.#store.now());
+  }
+
   /** Tells of all that has expired by now, so that a watcher who begins now hears of none of it. */
   tellAll(): void {
     const now = this.#store.now();
