@@ -24,6 +24,11 @@ const BENCHMARKS = {
     parts: ["ops", "memory", "hits", "stall", "sweep", "scan"],
     load: () => import("./store/store.js"),
   },
+  loader: {
+    what: "bursts on cold keys, write-behind and hot keys, beside lru-cache fetch, bentocache and others",
+    parts: ["burst", "updates", "hot"],
+    load: () => import("./loader/loader.js"),
+  },
 };
 
 const HELP = `Usage: npm run bench -- <name> [part...] [--quick] [--json]

@@ -249,9 +249,13 @@ export class Commands {
     return this.#reads.listPositions(key, toValue(value, Number.POSITIVE_INFINITY), options);
   }
 
-  async getOrLoad<V = Value>(key: string, options?: { signal?: AbortSignal }): Promise<V | undefined> {
-    if (options !== undefined) checkOptions(options, ["signal"], "getOrLoad");
-    return this.#upstream().getOrLoad<V>(key, options?.signal);
+  getOrLoad<V = Value>(key: string, options?: { signal?: AbortSignal }): Promise<V | undefined> {
+    try {
+      if (options !== undefined) checkOptions(options, ["signal"], "getOrLoad");
+      return this.#upstream().getOrLoad<V>(key, options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async getOrLoadMany<V = Value>(

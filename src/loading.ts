@@ -120,16 +120,24 @@ export class Loading {
     });
   }
 
-  async getOrLoad<V>(givenKey: string, signal: AbortSignal | undefined): Promise<V | undefined> {
-    return this.#decoded<V>(await this.#loader.get(this.#key(givenKey), signal));
+  getOrLoad<V>(givenKey: string, signal: AbortSignal | undefined): Promise<V | undefined> {
+    const stored = this.#loader.get(this.#key(givenKey), signal);
+    if (this.#upstream.codec === undefined) return stored as Promise<V | undefined>;
+    return stored.then((value) => this.#decoded<V>(value));
   }
 
   async getOrLoadMany<V>(keys: Iterable<string>, signal: AbortSignal | undefined): Promise<Map<string, V>> {
     const distinct = [...new Set(Array.from(keys, (key) => this.#key(key)))];
-    const values = await Promise.all(distinct.map((key) => this.#loader.get(key, signal)));
+    // No more at a time than the upstream is asked for: one caller is not to fill the queue of all.
+    const { maxConcurrentLoads, maxBatch } = this.#settings;
+    const atATime = maxConcurrentLoads * (this.#upstream.loadMany === undefined ? 1 : maxBatch);
     const found = new Map<string, V>();
-    for (const [index, value] of values.entries()) {
-      if (value !== undefined) found.set(distinct[index]!, this.#decoded<V>(value)!);
+    for (let i = 0; i < distinct.length; i += atATime) {
+      const some = distinct.slice(i, i + atATime);
+      const values = await Promise.all(some.map((key) => this.#loader.get(key, signal)));
+      for (const [index, value] of values.entries()) {
+        if (value !== undefined) found.set(some[index]!, this.#decoded<V>(value)!);
+      }
     }
     return found;
   }

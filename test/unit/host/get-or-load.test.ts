@@ -248,6 +248,25 @@ describe("getOrLoadMany", () => {
   });
 });
 
+describe("getOrLoadMany of more keys than may wait", () => {
+  it("asks for them in turns, and refuses none", async () => {
+    let most = 0;
+    let now = 0;
+    const { host } = standalone({
+      upstream: async (key) => {
+        most = Math.max(most, ++now);
+        await turns(2);
+        now--;
+        return key;
+      },
+      loading: { maxConcurrentLoads: 5, maxQueuedLoads: 0 },
+    });
+    const keys = Array.from({ length: 103 }, (_, i) => `k${i}`);
+    expect((await host.getOrLoadMany(keys)).size).toBe(103);
+    expect(most).toBe(5);
+  });
+});
+
 describe("a load that is overtaken", () => {
   // 1. a flight reads row r1. 2. the key is written, deleted or invalidated. 3. r1 arrives.
   it("answers what was written meanwhile, and enters nothing", async () => {
