@@ -56,10 +56,10 @@ export class Upkeep {
   /** Holds a part of the data against its digests. */
   #scrub(): void {
     const { store, replicator, damaged } = this.#ports;
-    const { length } = store.scrub.step(SCRUB_KEYS);
-    if (length === 0) return;
-    if (replicator === undefined) damaged();
-    else replicator.audit.damaged(length);
+    const isNews = store.scrub.step(SCRUB_KEYS).length > 0;
+    // What nobody could give then, somebody may be able to give now.
+    if (replicator !== undefined) replicator.audit.damaged(store.scrub.damaged, isNews);
+    else if (isNews) damaged();
   }
 
   /** Tells the store what is settled, if anything has to be let go. */

@@ -81,11 +81,13 @@ export class Audit {
     this.#judge(vectorHash, own.digest);
   }
 
-  /** Our own data contradict the digests of so many buckets: whatever others hold is better. */
-  damaged(buckets: number): void {
+  /** Our own data contradict the digests of so many buckets, found now or before: what others hold is better. */
+  damaged(buckets: number, isNews: boolean): void {
+    if (buckets === 0) return;
     const node = this.#node;
     const { digest, partial } = node.replica.summary();
-    node.tell({ type: "divergence", node: node.self.node, foundBy: "scrub", digest, theirs: undefined });
+    if (isNews)
+      node.tell({ type: "divergence", node: node.self.node, foundBy: "scrub", digest, theirs: undefined });
     if (node.state !== "ready") return;
     const givers = partial ? [] : this.#complete();
     if (givers.length > 0) this.#plan(givers.map((peer) => peer.incarnation));

@@ -44,6 +44,16 @@ export class Scrub {
     return this.#found;
   }
 
+  /** Buckets that differed when they were last read. */
+  get damaged(): number {
+    return this.#damaged.size;
+  }
+
+  /** All data were replaced, and the digests with them. */
+  forget(): void {
+    this.#damaged.clear();
+  }
+
   /** Reads the next buckets, about `maxKeys` small keys and at most once all. Returns those newly found damaged. */
   step(maxKeys: number): number[] {
     const { shards, digests } = this.#store;

@@ -53,6 +53,7 @@ export function takeOver(store: Store, image: Image): Takeover | undefined {
   for (const key of differing) replace(store, key, there.get(key));
   for (const item of image.pending) applyPending(store, item, store.vector);
   rebuildDigests(store);
+  store.scrub.forget();
   return { differing: differing.size, keys: [...differing].slice(0, TOLD_KEYS) };
 }
 
