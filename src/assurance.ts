@@ -6,6 +6,8 @@ import { TidemarkError } from "./errors.ts";
 import type { Replicator } from "./replication/replicator.ts";
 import type { ReplicatedOptions, Token, WaitOptions } from "./tidemark.ts";
 
+/** A host that leaves waits at most this long for the server and another host to have everything. */
+const LEAVE_TIMEOUT_MS = 2_000;
 const READY_TIMEOUT_MS = 30_000;
 const REPLICATED_TIMEOUT_MS = 5_000;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -73,6 +75,32 @@ export class Assurance {
       what: `write ${token.seq} of ${token.incarnation}`,
     });
   }
+
+  /** The host leaves: its last writes are with another host if that can be, and all are told. */
+  async leave(): Promise<void> {
+    const replicator = this.#replicator;
+    const { node, waits } = replicator;
+    if (!node.transport.connected) return;
+    node.state = "leaving";
+    const seq = this.#vector.get(SELF);
+    replicator.requestAcknowledgement();
+    replicator.confirm();
+    const someone = (): boolean => replicator.livePeers().length === 0 || replicator.appliedBy(seq) > 0;
+    await waits.add({
+      check: () => node.publisher.confirmedSeq >= seq && someone(),
+      timeoutMs: LEAVE_TIMEOUT_MS,
+      what: "the last writes to arrive",
+      lenient: true,
+    });
+    replicator.sayGoodbye();
+    await new Promise<void>((resolve) => node.transport.flush(() => resolve()));
+  }
+}
+
+/** Throws `INVALID_ARGUMENT` unless it is a token. */
+export function checkToken(token: Token): void {
+  if (typeof token?.incarnation === "string" && Number.isSafeInteger(token.seq)) return;
+  throw new TidemarkError("INVALID_ARGUMENT", "waitFor takes what token() of another host returned");
 }
 
 /** How many hosts a caller of `replicated` wants. Throws `INVALID_ARGUMENT`. */

@@ -6,6 +6,8 @@
 /** Stable names of what can go wrong; part of the public contract. */
 export type ErrorCode =
   | "BACKPRESSURE"
+  | "CHECKPOINT_FAILED"
+  | "CHECKPOINT_REFUSED"
   | "CLOSED"
   | "CONNECT_FAILED"
   | "DIRTY_LIMIT"

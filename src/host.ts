@@ -4,10 +4,11 @@
  * applied by the same `Store.apply`. One timer drives all that time drives.
  */
 import { ulid } from "ulid";
-import { Assurance, hostsOf } from "./assurance.ts";
+import { Assurance, checkToken, hostsOf } from "./assurance.ts";
 import { HybridLogicalClock, stampToMs } from "./causality/hybrid-logical-clock.ts";
 import { Origins } from "./causality/origins.ts";
 import type { VersionVector } from "./causality/version-vector.ts";
+import type { Disk } from "./checkpoint/disk.ts";
 import { Commands } from "./commands.ts";
 import type { Value } from "./crdt/entry.ts";
 import { type EventBody, eventFrom, type ReplicatedEvent, valueEvent } from "./crdt/event.ts";
@@ -18,6 +19,7 @@ import { type Handles, type Inspection, inspect, type Standing, standingOf } fro
 export type { InspectedCell, InspectedEntry, Inspection } from "./inspection.ts";
 
 import { checkOptions } from "./arguments.ts";
+import { Keeping } from "./keeping.ts";
 import { type HeardKind, type Listener, Listeners } from "./listeners.ts";
 import { type Loading, openLoading } from "./loading.ts";
 import { Moves } from "./moves.ts";
@@ -39,7 +41,7 @@ import type { Transport } from "./transport/transport.ts";
 import { damageOf, Upkeep } from "./upkeep.ts";
 import { type Change, createWatchHub, type KeyChange, type WatchOptions } from "./watch.ts";
 import type { World } from "./world.ts";
-import { movedDeadlines, type WritePorts } from "./write-ports.ts";
+import { checkReplicated, movedDeadlines, type WritePorts } from "./write-ports.ts";
 import { Writes } from "./writes.ts";
 
 /** Hears of every event this host makes, in order; for tests and recorders. */
@@ -51,8 +53,6 @@ export interface HostObserver {
 export interface Host extends Tidemark, Handles {}
 
 const TICK_MS = 20;
-/** `close` waits at most this long for the server and another host to have everything. */
-const LEAVE_TIMEOUT_MS = 2_000;
 const SELF = 0;
 /** The index of an origin nothing was ever heard of. */
 const NOBODY = Number.MAX_SAFE_INTEGER;
@@ -62,8 +62,9 @@ export function createHost(
   world: World,
   transport: Transport | undefined,
   observer: HostObserver = {},
+  disk?: Disk,
 ): Host {
-  return new TidemarkHost(settings, world, transport, observer);
+  return new TidemarkHost(settings, world, transport, observer, disk);
 }
 
 class TidemarkHost extends Commands implements Host {
@@ -87,11 +88,18 @@ class TidemarkHost extends Commands implements Host {
   readonly #reads: Reads;
   readonly #loading: Loading | undefined;
   readonly #upkeep: Upkeep;
+  readonly #keeping: Keeping | undefined;
   readonly #stopTimer: () => void;
   #closed: "no" | "closing" | "closed" = "no";
   #closing: Promise<void> | undefined;
 
-  constructor(settings: Settings, world: World, transport: Transport | undefined, observer: HostObserver) {
+  constructor(
+    settings: Settings,
+    world: World,
+    transport: Transport | undefined,
+    observer: HostObserver,
+    disk: Disk | undefined,
+  ) {
     super();
     this.#settings = settings;
     this.#world = world;
@@ -159,7 +167,6 @@ class TidemarkHost extends Commands implements Host {
         tell: (event) => this.#listeners.told(event),
       });
       this.#assurance = new Assurance(this.#replicator, this.#store.vector);
-      this.#replicator.start();
     }
     this.#upkeep = new Upkeep({
       store: this.#store,
@@ -170,11 +177,28 @@ class TidemarkHost extends Commands implements Host {
       write: (bodies) => this.#write(bodies),
       damaged: () => this.#listeners.told(damageOf(this.#store, this.node, world.now())),
     });
+    this.#keeping = Keeping.of(settings, {
+      store: this.#store,
+      replica: this.#replica,
+      world,
+      disk,
+      incarnation: this.incarnation,
+      state: () => this.#state(),
+      tell: (event) => this.#listeners.told(event),
+      loaded: () => this.#replicator?.start(),
+    });
+    if (this.#keeping === undefined) this.#replicator?.start();
     this.#stopTimer = world.every(TICK_MS, () => this.#tick());
+  }
+
+  /** Resolves when its checkpoint, if it has one, is loaded. */
+  async opened(): Promise<void> {
+    await this.#keeping?.opened();
   }
 
   async ready(options: WaitOptions = {}): Promise<void> {
     this.#checkOpen();
+    await this.#keeping?.opened();
     await this.#assurance?.ready(options);
   }
 
@@ -195,9 +219,7 @@ class TidemarkHost extends Commands implements Host {
 
   async waitFor(token: Token, options: WaitOptions = {}): Promise<void> {
     this.#checkOpen();
-    if (typeof token?.incarnation !== "string" || !Number.isSafeInteger(token.seq)) {
-      throw new TidemarkError("INVALID_ARGUMENT", "waitFor takes what token() of another host returned");
-    }
+    checkToken(token);
     if (this.#store.vector.covers(this.#origins.find(token.incarnation) ?? NOBODY, token.seq)) return;
     if (this.#assurance === undefined) {
       throw new TidemarkError("TIMEOUT", "this host is standalone: it will never see a write of another");
@@ -232,11 +254,12 @@ class TidemarkHost extends Commands implements Host {
       replicator: this.#replicator,
       clock: this.#clock,
       loader: this.#loading?.status(),
+      checkpoint: this.#keeping?.status(),
     });
   }
 
   inspect(): Inspection {
-    return inspect(this.#store, this.#replicator);
+    return inspect(this.#store, this.#replicator, this.#keeping?.loading);
   }
 
   fleetNow(): number {
@@ -267,27 +290,15 @@ class TidemarkHost extends Commands implements Host {
   async #leave(): Promise<void> {
     if (this.#closed !== "no") return;
     this.#closed = "closing";
+    await this.#keeping?.opened();
     const uncommitted = await this.#loading?.drain();
-    const replicator = this.#replicator;
-    if (replicator?.node.transport.connected) {
-      replicator.node.state = "leaving";
-      const seq = this.#store.vector.get(SELF);
-      replicator.requestAcknowledgement();
-      replicator.confirm();
-      const someone = (): boolean => replicator.livePeers().length === 0 || replicator.appliedBy(seq) > 0;
-      await replicator.waits.add({
-        check: () => replicator.node.publisher.confirmedSeq >= seq && someone(),
-        timeoutMs: LEAVE_TIMEOUT_MS,
-        what: "the last writes to arrive",
-        lenient: true,
-      });
-      replicator.sayGoodbye();
-      await new Promise<void>((resolve) => this.#transport!.flush(() => resolve()));
-    }
+    await this.#assurance?.leave();
+    const unsaved: unknown = await this.#keeping?.saveLast().catch((error: unknown) => error);
     this.#stop();
     await this.#transport?.close();
     await this.#loading?.closeUpstream();
     if (uncommitted !== undefined) throw uncommitted;
+    if (unsaved !== undefined) throw unsaved;
   }
 
   #stop(): void {
@@ -295,12 +306,14 @@ class TidemarkHost extends Commands implements Host {
     this.#closed = "closed";
     this.#stopTimer();
     this.#loading?.stop();
+    this.#keeping?.stop();
     this.#replicator?.stop();
     this.#hub.close();
     this.#listeners.close();
   }
 
   #tick(): void {
+    if (this.#keeping?.loading) return;
     const replicator = this.#replicator;
     if (replicator !== undefined) {
       const moved = this.#fleet.follow();
@@ -310,6 +323,7 @@ class TidemarkHost extends Commands implements Host {
     } else this.#fleet.follow();
     this.#loading?.tick();
     if (this.#closed === "no") this.#upkeep.tick();
+    this.#keeping?.tick();
   }
 
   #write(bodies: readonly EventBody[]): void {
@@ -354,6 +368,7 @@ class TidemarkHost extends Commands implements Host {
   #state(): HostState {
     if (this.#closed === "closed") return "closed";
     if (this.#closed === "closing") return "leaving";
+    if (this.#keeping?.loading) return "loading";
     return this.#replicator?.node.state ?? "standalone";
   }
 
@@ -363,21 +378,8 @@ class TidemarkHost extends Commands implements Host {
 
   #checkWritable(): void {
     this.#checkOpen();
-    const replicator = this.#replicator;
-    if (replicator === undefined) return;
-    const { fence, state, publisher, counts } = replicator.node;
-    if (fence !== undefined) throw fence;
-    if (state !== "ready") {
-      throw new TidemarkError("NOT_READY", `this host is ${state}; await ready() before writing`);
-    }
-    if (publisher.unconfirmedBytes > this.#settings.maxUnconfirmedBytes) {
-      counts.backpressure++;
-      throw new TidemarkError(
-        "BACKPRESSURE",
-        `more than ${this.#settings.maxUnconfirmedBytes} bytes of writes wait for the NATS server; ` +
-          "write slower, or wait until it can be reached again",
-      );
-    }
+    if (this.#keeping?.loading) throw new TidemarkError("NOT_READY", "this host is reading its checkpoint");
+    if (this.#replicator !== undefined) checkReplicated(this.#replicator, this.#settings.maxUnconfirmedBytes);
   }
 
   #tell(change: KeyChange): void {

@@ -1,6 +1,7 @@
 /** The public face of the package. Nobody inside imports it. */
 
 export type { Duration, Size } from "./arguments.ts";
+export type { CheckpointStatus } from "./checkpoint/checkpointer.ts";
 export type { Value } from "./crdt/entry.ts";
 export { type ErrorCode, TidemarkError } from "./errors.ts";
 export { type Codec, cbor, type TypedMutation, type TypedUpstream, typed } from "./loader/codec.ts";

@@ -6,6 +6,8 @@ import type { Store } from "./store/store.ts";
 
 /** What simulations do with a host besides. */
 export interface Handles {
+  /** Resolves when its checkpoint, if it has one, is loaded. */
+  opened(): Promise<void>;
   /** Stops at once: no flush, no goodbye, timers gone. What a kill -9 does. */
   crash(): void;
   inspect(): Inspection;
@@ -69,7 +71,7 @@ export interface Inspection {
   readonly needs: number;
   /** Fully reset counter segments of other hosts that are kept until their owner has seen the reset. */
   readonly zeroCells: number;
-  /** It holds what it does not stand for: parts of an image that is still coming. */
+  /** It holds what it does not stand for: parts of an image that is still coming, or of a checkpoint. */
   readonly building: boolean;
 }
 
@@ -78,7 +80,7 @@ export function standingOf(store: Store, state: Standing["state"]): Standing {
   return { state, vectorHash, digest: store.digests.root(), partial: store.evicted?.partial === true };
 }
 
-export function inspect(store: Store, replicator: Replicator | undefined): Inspection {
+export function inspect(store: Store, replicator: Replicator | undefined, loading = false): Inspection {
   const { origins } = store;
   const keys = new Map<string, { entries: InspectedEntry[]; cells: InspectedCell[]; masked: boolean }>();
   for (const shard of store.shards.all()) {
@@ -109,7 +111,7 @@ export function inspect(store: Store, replicator: Replicator | undefined): Inspe
     inboxFrames: replicator?.node.inbox.count ?? 0,
     needs: replicator?.node.needs.size ?? 0,
     zeroCells: store.counters.zeroCells,
-    building: replicator?.building ?? false,
+    building: loading || replicator?.building === true,
   };
 }
 

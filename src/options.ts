@@ -4,6 +4,7 @@
  * user a day. Nothing here connects to anything.
  */
 import { hostname, totalmem } from "node:os";
+import { resolve } from "node:path";
 import { checkOptions, type Duration, invalid, parseDuration, parseSize, type Size } from "./arguments.ts";
 
 import { type LoadingOptions, type LoadingSettings, resolveLoading } from "./loader/settings.ts";
@@ -48,6 +49,13 @@ export interface OpenOptions {
   upstream?: Upstream<unknown> | LoadFunction;
   /** How loads and commits behave. */
   loading?: LoadingOptions;
+  /**
+   * Keeps a copy of the data in a file, written in the background every so often (default `"30s"`, if anything has
+   * changed) and by `close`, and loads it at the next start; the folder has to be there. A replicated host then only
+   * asks the others for what is newer; a standalone one survives its end, but for what it wrote after the last
+   * checkpoint if it is killed. One host per path.
+   */
+  checkpoint?: { path: string; every?: Duration };
   /** Largest key and value. Defaults 64 KiB and 8 MiB. */
   maxKeyBytes?: Size;
   maxValueBytes?: Size;
@@ -78,6 +86,10 @@ export interface Settings {
   readonly eviction: "lru" | "s3fifo" | "none";
   readonly upstream: Upstream<unknown> | undefined;
   readonly loading: LoadingSettings;
+  /** `chunkBytes`: what is read of the store in one turn while one is written. Not an option; 64 KiB. */
+  readonly checkpoint:
+    | { readonly path: string; readonly everyMs: number; readonly chunkBytes: number }
+    | undefined;
   readonly maxKeyBytes: number;
   readonly maxValueBytes: number;
   readonly logBytes: number;
@@ -111,11 +123,15 @@ export const DEFAULTS = {
   frameBytes: 32 * 1024,
   chunkBytes: 256 * 1024,
   sliceEntries: 1_000,
+  checkpointEveryMs: 30_000,
+  checkpointChunkBytes: 64 * 1024,
   inboxBytes: 16 * 1024 * 1024,
 } as const;
 
 /** Node keeps timers in 32 bits, and nobody means to wait longer. */
 const MAX_WAIT_MS = 86_400_000;
+/** Each checkpoint writes all there is. */
+const LEAST_CHECKPOINT_MS = 100;
 /** What the tick of a host resolves. */
 const MIN_HEARTBEAT_MS = 20;
 /** Keys are in every message about them and cannot be split into parts; NATS takes 1 MiB by default. */
@@ -139,6 +155,7 @@ const OPTION_NAMES: Readonly<Record<keyof OpenOptions, true>> = {
   maxBytes: true,
   eviction: true,
   upstream: true,
+  checkpoint: true,
   loading: true,
   maxKeyBytes: true,
   maxValueBytes: true,
@@ -167,6 +184,7 @@ export function resolveSettings(options: OpenOptions = {}): Settings {
     eviction: evictionOption(options.eviction),
     upstream: options.upstream === undefined ? undefined : toUpstream(options.upstream),
     loading: resolveLoading(options.loading, ttlMs),
+    checkpoint: checkpointOption(options.checkpoint),
     maxKeyBytes: sizeOption(options, "maxKeyBytes", LARGEST_KEY_BYTES),
     maxValueBytes: sizeOption(options, "maxValueBytes", LARGEST_VALUE_BYTES),
     logBytes: sizeOption(options, "logBytes", Number.MAX_SAFE_INTEGER),
@@ -197,6 +215,20 @@ function positiveTtl(value: Duration): number {
   const ms = parseDuration(value, "ttl");
   if (ms === 0) throw invalid("ttl", value, "a duration above 0; leave it out for keys that stay");
   return ms;
+}
+
+function checkpointOption(value: OpenOptions["checkpoint"]): Settings["checkpoint"] {
+  if (value === undefined) return undefined;
+  if (typeof value !== "object" || value === null) {
+    throw invalid("checkpoint", value, `{ path, every }, such as { path: "/var/lib/tidemark/sessions" }`);
+  }
+  checkOptions(value, ["path", "every"], "checkpoint");
+  const { path, every = DEFAULTS.checkpointEveryMs } = value;
+  if (typeof path !== "string" || path === "" || path.includes("\0")) {
+    throw invalid("checkpoint.path", path, "the name of a file in a folder that is there");
+  }
+  const everyMs = wait(every, "checkpoint.every", LEAST_CHECKPOINT_MS);
+  return { path: resolve(path), everyMs, chunkBytes: DEFAULTS.checkpointChunkBytes };
 }
 
 function wait(value: Duration, name: string, leastMs: number): number {

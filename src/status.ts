@@ -1,6 +1,7 @@
 /** What `status()` answers: where a host stands, what it knows of the others, and what it had to repair. */
 import type { HybridLogicalClock } from "./causality/hybrid-logical-clock.ts";
 import type { VersionVector } from "./causality/version-vector.ts";
+import type { CheckpointStatus } from "./checkpoint/checkpointer.ts";
 import type { LoaderStatus } from "./loader/counts.ts";
 import type { Settings } from "./options.ts";
 import { clockOffset, isLive, liveTimeout, type Peer } from "./replication/membership.ts";
@@ -8,7 +9,15 @@ import type { Refusal } from "./replication/replication-event.ts";
 import type { Replicator } from "./replication/replicator.ts";
 import type { Store } from "./store/store.ts";
 
-export type HostState = "standalone" | "connecting" | "joining" | "ready" | "fenced" | "leaving" | "closed";
+export type HostState =
+  | "loading"
+  | "standalone"
+  | "connecting"
+  | "joining"
+  | "ready"
+  | "fenced"
+  | "leaving"
+  | "closed";
 
 /** Counts since start. Each that should stay 0 on a healthy fleet says so. */
 export interface StatusCounts {
@@ -147,6 +156,8 @@ export interface Status {
   readonly fragmentBytes: number;
   /** Removals of entries not yet seen. */
   readonly pendingRemovals: number;
+  /** How it stands with checkpoints; `undefined` without. */
+  readonly checkpoint: CheckpointStatus | undefined;
   /** Loads and commits; `undefined` without an upstream. */
   readonly loader: LoaderStatus | undefined;
   readonly counts: Readonly<StatusCounts>;
@@ -160,6 +171,7 @@ export interface StatusSource {
   readonly replicator: Replicator | undefined;
   readonly clock: HybridLogicalClock;
   readonly loader: LoaderStatus | undefined;
+  readonly checkpoint: CheckpointStatus | undefined;
 }
 
 /** Gathers a status; costs about a microsecond per host and origin. */
@@ -171,6 +183,7 @@ export function statusOf({
   replicator,
   clock,
   loader,
+  checkpoint,
 }: StatusSource): Status {
   const node = replicator?.node;
   return {
@@ -208,6 +221,7 @@ export function statusOf({
     },
     fragmentBytes: replicator?.fragmentBytes ?? 0,
     pendingRemovals: store.pending.size,
+    checkpoint,
     loader,
     counts: {
       eventsWritten: store.vector.get(0),
@@ -244,6 +258,8 @@ function reasonOf(state: HostState, trouble: string | undefined): string | undef
     case "standalone":
     case "ready":
       return undefined;
+    case "loading":
+      return "it is reading its checkpoint";
     case "connecting":
       return "there is no connection to a NATS server yet";
     case "joining":

@@ -3,6 +3,7 @@
  */
 
 import type { Duration } from "./arguments.ts";
+import { systemDisk } from "./checkpoint/disk.ts";
 import type { Value } from "./crdt/entry.ts";
 import { createHost } from "./host.ts";
 import { type OpenOptions, resolveSettings } from "./options.ts";
@@ -282,26 +283,29 @@ export interface Tidemark extends AsyncDisposable {
   on(event: "expire" | "evict", listener: (batch: readonly KeyChange[]) => void): () => void;
   /**
    * As above, with what replication met with: gaps found, replays, snapshots, divergences found and healed,
-   * messages refused, clocks that are off. Of more than 1,000 in one turn the rest is only counted, in one event `missed`.
+   * messages refused, clocks that are off, checkpoints. Of more than 1,000 in one turn the rest is only counted, in one event `missed`.
    */
   on(event: "replication", listener: (batch: readonly ReplicationEvent[]) => void): () => void;
   /**
    * Commits what waits for the upstream, flushes, says goodbye to the other hosts, frees everything. Safe to call
    * twice. Rejects `UNCOMMITTED`, everything being closed nevertheless, if the upstream would not take some
-   * keys within `loading.drainTimeout`: they are the error's `keys`.
+   * keys within `loading.drainTimeout`: they are the error's `keys`. Writes a last checkpoint if there is to be
+   * one, and rejects `CHECKPOINT_FAILED` in the same way if that fails.
    */
   close(): Promise<void>;
 }
 
 /**
  * Opens a host. Without `nats` it is a complete standalone store. Resolves once connected (not yet caught
- * up: `await kv.ready()` before writing). Rejects `CONNECT_FAILED`, `INVALID_ARGUMENT`.
+ * up: `await kv.ready()` before writing) and, with `checkpoint`, once what was kept is loaded. Rejects `CONNECT_FAILED`, `INVALID_ARGUMENT`.
  */
 export async function open(options: OpenOptions = {}): Promise<Tidemark> {
   const settings = resolveSettings(options);
-  const world = systemWorld();
-  if (options.nats === undefined) return createHost(settings, world, undefined);
-  const { connectNats } = await import("./transport/nats.ts");
-  const transport = await connectNats(options.nats, settings);
-  return createHost(settings, world, transport);
+  const transport =
+    options.nats === undefined
+      ? undefined
+      : await (await import("./transport/nats.ts")).connectNats(options.nats, settings);
+  const host = createHost(settings, systemWorld(), transport, {}, systemDisk());
+  await host.opened();
+  return host;
 }

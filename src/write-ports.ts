@@ -6,6 +6,7 @@ import type { EventBody } from "./crdt/event.ts";
 import { type Seen, setDeadline } from "./crdt/operations.ts";
 import { memberKey } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
+import type { Replicator } from "./replication/replicator.ts";
 import { evictedOf } from "./store/evicted.ts";
 import type { Store } from "./store/store.ts";
 
@@ -95,4 +96,20 @@ export function checkedDeadline(at: number): number {
 
 export function distinct(values: readonly Value[]): Value[] {
   return [...new Map(values.map((value) => [memberKey(value), value])).values()];
+}
+
+/** Throws what a write meets on a replicated host that cannot take it now. */
+export function checkReplicated({ node }: Replicator, maxUnconfirmedBytes: number): void {
+  const { fence, state, publisher, counts } = node;
+  if (fence !== undefined) throw fence;
+  if (state !== "ready") {
+    throw new TidemarkError("NOT_READY", `this host is ${state}; await ready() before writing`);
+  }
+  if (publisher.unconfirmedBytes <= maxUnconfirmedBytes) return;
+  counts.backpressure++;
+  throw new TidemarkError(
+    "BACKPRESSURE",
+    `more than ${maxUnconfirmedBytes} bytes of writes wait for the NATS server; ` +
+      "write slower, or wait until it can be reached again",
+  );
 }

@@ -27,6 +27,7 @@ const GROUND = [
   "log",
   "transport",
   "replication",
+  "checkpoint",
 ];
 const ROOMS: readonly Room[] = [
   { name: "errors", paths: ["errors.ts"], mayImport: [] },
@@ -43,6 +44,19 @@ const ROOMS: readonly Room[] = [
     name: "replication",
     paths: ["replication"],
     mayImport: ["log", "crdt", "causality", "errors", "transport/transport.ts"],
+  },
+  {
+    name: "checkpoint",
+    paths: ["checkpoint"],
+    mayImport: [
+      "replication/image-codec.ts",
+      "replication/frame.ts",
+      "replication/state-sync.ts",
+      "replication/node.ts",
+      "replication/replication-event.ts",
+      "causality",
+      "errors",
+    ],
   },
   {
     name: "hall",
@@ -64,6 +78,7 @@ const ROOMS: readonly Room[] = [
       "fleet-clock.ts",
       "present-keys.ts",
       "assurance.ts",
+      "keeping.ts",
       "listeners.ts",
       "tidemark.ts",
       "watch.ts",
@@ -91,6 +106,7 @@ const ROOMS: readonly Room[] = [
       "world",
       "transport/memory.ts",
       "transport/memory-links.ts",
+      "checkpoint/disk.ts",
     ],
   },
   {

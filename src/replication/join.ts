@@ -12,6 +12,8 @@ import type { Node } from "./node.ts";
 const GATHER_MS = 100;
 /** Rows that nobody delivered for so long do not hold up readiness any longer, milliseconds. */
 const HOPELESS_MS = 30_000;
+/** A host that holds data asks for replays first, and for a snapshot if it is not level after this long, milliseconds. */
+const REPLAYS_MS = 2_000;
 /** A joiner waits this many times `joinWait` for a smaller one to go first. */
 const PATIENCE = 5;
 
@@ -24,6 +26,8 @@ export class Join {
   #installedBefore = 0;
   #target: VersionVector | undefined;
   #targetAt = 0;
+  /** It holds what an earlier start of it kept, or what it had before it lost its place. */
+  #warm = false;
   #had = new VersionVector();
 
   constructor(node: Node, catchUp: CatchUp, ready: () => void) {
@@ -43,12 +47,17 @@ export class Join {
     this.#had = new VersionVector();
     this.#startedAt = this.#node.world.monotonic();
     this.#readyHeardAt = undefined;
+    this.#warm = this.#node.replica.vector.total() > 0;
     this.#installedBefore = this.#node.counts.snapshotsInstalled;
     this.#target = undefined;
   }
 
-  /** Whether this join has taken over a snapshot: until then there is no point in asking for replays. */
-  get synced(): boolean {
+  /** Whether to ask for replays: there is no point in it on a host that holds nothing yet. */
+  get replays(): boolean {
+    return this.#warm || this.#synced;
+  }
+
+  get #synced(): boolean {
     return this.#node.counts.snapshotsInstalled > this.#installedBefore;
   }
 
@@ -89,12 +98,13 @@ export class Join {
       for (const peer of ready) this.#target.merge(peer.vector);
       this.#targetAt = now;
     }
-    if (vector.includes(this.#target) || (this.synced && this.#onlyHopelessLeft(this.#target, ready, now))) {
+    if (vector.includes(this.#target) || (this.replays && this.#onlyHopelessLeft(this.#target, ready, now))) {
       this.#ready();
       return;
     }
     // A snapshot first, the tail after it by replay.
-    if (!this.synced && !this.#catchUp.pulling) this.#catchUp.startSync();
+    if (this.#warm && now - this.#readyHeardAt! < REPLAYS_MS) return;
+    if (!this.#synced && !this.#catchUp.pulling) this.#catchUp.startSync();
   }
 
   /** Whether all that is missing was asked for long and often, and nobody had it, whoever claims to. */

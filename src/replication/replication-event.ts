@@ -97,6 +97,32 @@ export type ReplicationEvent = {
       readonly far: boolean;
     }
   | {
+      /** A checkpoint was written: what is held is on the disk. */
+      readonly type: "checkpoint";
+      readonly path: string;
+      readonly bytes: number;
+      readonly tookMs: number;
+    }
+  | {
+      /** One could not be written; it is tried again, and the one before it is still there. */
+      readonly type: "checkpoint-failed";
+      readonly path: string;
+      readonly detail: string;
+    }
+  | {
+      /** What lay at the path when the host started could not be taken: damaged, or not of this host. */
+      readonly type: "checkpoint-refused";
+      readonly path: string;
+      readonly detail: string;
+    }
+  | {
+      /** What the last start of the host had kept is here again: so many events. */
+      readonly type: "checkpoint-loaded";
+      readonly path: string;
+      readonly events: number;
+      readonly tookMs: number;
+    }
+  | {
       /** So many more events were not told in this turn, for there were too many. */
       readonly type: "missed";
       readonly count: number;

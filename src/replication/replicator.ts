@@ -278,7 +278,7 @@ export class Replicator {
     if (late) this.#heartbeats.send(true);
     else this.#heartbeats.tick(now);
     this.#join.tick(now);
-    this.#catchUp.tick(node.state !== "joining" || this.#join.synced);
+    this.#catchUp.tick(node.state !== "joining" || this.#join.replays);
     this.waits.look();
     if (now < this.#sweepAt) return;
     this.#sweepAt = now + 1_000;

@@ -10,6 +10,7 @@ import { BUCKETS, bucketOf, dotHash, hashContent, hashKey, LOW_SALT } from "../c
 import type { Entry } from "../crdt/entry.ts";
 import type { PendingItem } from "../crdt/pending-removals.ts";
 import { valueByteLength } from "../crdt/values.ts";
+import { FILTER_BYTES } from "./evicted.ts";
 import { plainEntry } from "./plain-entry.ts";
 import type { Store } from "./store.ts";
 
@@ -60,8 +61,7 @@ export class ImageSession {
     this.#store = store;
     this.vector = store.vector.copy();
     this.pending = [...store.pending.removals()];
-    const keys = store.evicted?.keys;
-    this.evicted = keys === undefined ? null : { vector: store.evicted!.vector.copy(), keys: keys.slice() };
+    this.evicted = evictedThere(store);
     this.#seen = seen;
     this.#digests = digests;
     store.sessions.add(this);
@@ -189,6 +189,16 @@ export class ImageSession {
       } else visitEntry(key, plainEntry(shard, slot));
     }
   }
+}
+
+function evictedThere(store: Store): EvictedThere | null {
+  const { evicted, bounds } = store;
+  if (evicted === undefined) {
+    // A standalone host keeps no account of what it lets go: to a replicated one that loads this it may be anything.
+    const whatever = { vector: store.vector.copy(), keys: new Uint8Array(FILTER_BYTES).fill(255) };
+    return bounds?.evicts === true ? whatever : null;
+  }
+  return evicted.keys === undefined ? null : { vector: evicted.vector.copy(), keys: evicted.keys.slice() };
 }
 
 function segmentId(key: string, origin: number, segment: number): string {

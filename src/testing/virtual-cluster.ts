@@ -4,6 +4,7 @@
  */
 
 import { type Duration, parseDuration } from "../arguments.ts";
+import type { Disk } from "../checkpoint/disk.ts";
 import { TidemarkError } from "../errors.ts";
 import { createHost, type Host, type HostObserver } from "../host.ts";
 import { resolveSettings, type Settings } from "../options.ts";
@@ -21,6 +22,8 @@ export interface VirtualClusterOptions extends ClusterOptions {
   network?: { maxMessageBytes?: number; echo?: boolean; queue?: { messages: number; bytes: number } };
   /** Listens to a start of a host. */
   observe?(index: number): HostObserver;
+  /** What a start of a host finds on its disk. */
+  disk?(index: number): Disk;
   /** How late the end of a host's turn may come, milliseconds. Default 0. */
   lagMs?: number;
   onDelivery?(delivery: Delivery): void;
@@ -227,7 +230,8 @@ export class VirtualCluster implements Cluster {
       ...(typeof given === "function" ? given(index) : given),
     };
     const transport = this.network.transport(member.node);
-    return createHost(settings, member.world, transport, this.#options.observe?.(index));
+    const { observe, disk } = this.#options;
+    return createHost(settings, member.world, transport, observe?.(index), disk?.(index));
   }
 
   #member(host: HostName): Member {

@@ -13,6 +13,7 @@ import { Client } from "./client.ts";
 import { crashAndRestart, disturb, type Stage } from "./disturbances.ts";
 import { drawMix, type Mix } from "./mix.ts";
 import { type RecordedEvent, recordEvent } from "./recorded.ts";
+import { type DiskFaults, drawCheckpoint, drawDiskFaults, VirtualDisk } from "./virtual-disk.ts";
 import { drawFaults } from "./weather.ts";
 
 /** What a run went through. */
@@ -30,6 +31,9 @@ export interface RunResult {
   readonly checks: number;
   readonly snapshots: number;
   readonly replays: number;
+  /** Of the hosts that lived at the end, how many had begun from a checkpoint, and how many had refused one. */
+  readonly loads: number;
+  readonly refusedLoads: number;
   /** Keys let go for room, by the hosts that lived at the end. */
   readonly evictions: number;
   /** Of those hosts, how many held less than they had applied. */
@@ -83,6 +87,9 @@ export class Simulation {
   readonly #client: Client;
   /** How much of an image is put in place at a time. */
   readonly #slices: Partial<Settings>;
+  readonly #disks: VirtualDisk[] = [];
+  readonly #faultsOfDisks: DiskFaults;
+  readonly #randomOfDisks: Random;
   /** Per incarnation the vector that it was last seen with. */
   readonly #vectors = new Map<string, ReadonlyMap<string, number>>();
   /** Per vector hash the digest that was first seen with it. */
@@ -106,6 +113,7 @@ export class Simulation {
       network: this.mix.network,
       lagMs: this.mix.lagMs,
       observe: (index) => this.#observer(index),
+      disk: (index) => this.#disk(index).boot(),
       onDelivery: (delivery) => this.#delivered(delivery),
     });
     this.#stage = {
@@ -126,7 +134,9 @@ export class Simulation {
       if (options.tell !== undefined) this.#tell(what());
     });
     const last = root.fork();
-    this.#slices = { sliceEntries: last.chance(0.7) ? last.integer(1, 4) : 1_000 };
+    this.#slices = { sliceEntries: last.chance(0.7) ? last.integer(1, 4) : 1_000, ...drawCheckpoint(last) };
+    this.#faultsOfDisks = drawDiskFaults(last);
+    this.#randomOfDisks = last;
   }
 
   async run(): Promise<RunResult> {
@@ -307,6 +317,15 @@ export class Simulation {
     };
   }
 
+  /** The disk of a host, which outlives its starts. */
+  #disk(index: number): VirtualDisk {
+    const after = (delayMs: number, task: () => void): void => {
+      this.cluster.time.after(delayMs, task);
+    };
+    this.#disks[index] ??= new VirtualDisk(after, this.#randomOfDisks.fork(), this.#faultsOfDisks);
+    return this.#disks[index];
+  }
+
   #delivered({ from, to, channel, bytes }: Delivery): void {
     this.#messages++;
     let hash = this.#fingerprint;
@@ -344,6 +363,8 @@ export class Simulation {
       lostMessages: lost + blocked + disconnected + overflowed,
       checks: this.#checks,
       snapshots: counts.reduce((sum, { snapshotsInstalled }) => sum + snapshotsInstalled, 0),
+      loads: statuses.filter(({ checkpoint }) => checkpoint?.loadedEvents !== undefined).length,
+      refusedLoads: statuses.filter(({ checkpoint }) => checkpoint?.refused !== undefined).length,
       replays: counts.reduce((sum, { replaysRequested }) => sum + replaysRequested, 0),
       evictions: statuses.reduce((sum, { bounds }) => sum + (bounds?.evicted ?? 0), 0),
       partialHosts: statuses.filter(({ partial }) => partial).length,

@@ -14,6 +14,8 @@ type Summed =
   | "checks"
   | "snapshots"
   | "replays"
+  | "loads"
+  | "refusedLoads"
   | "evictions"
   | "partialHosts";
 
@@ -31,6 +33,8 @@ export class Summary {
     checks: 0,
     snapshots: 0,
     replays: 0,
+    loads: 0,
+    refusedLoads: 0,
     evictions: 0,
     partialHosts: 0,
   };

@@ -93,6 +93,8 @@ describe("resolveSettings", () => {
     expect(rest).toEqual({
       namespace: "default",
       subjectPrefix: "tidemark.default",
+      checkpoint: undefined,
+      sliceEntries: 1_000,
       ttlMs: Number.POSITIVE_INFINITY,
       ttlFrom: "creation",
       maxEntries: Number.POSITIVE_INFINITY,
