@@ -152,6 +152,18 @@ const FLAGS: readonly Flag[] = [
     about: "who goes at the bound: lru (default), s3fifo, or none: refuse",
   },
   {
+    flag: "--checkpoint <file>",
+    name: "checkpoint",
+    variable: "TIDEMARK_CHECKPOINT",
+    about: "keep a copy of the data there, and load it at the next start",
+  },
+  {
+    flag: "--checkpoint-every <duration>",
+    name: "checkpointEvery",
+    variable: "TIDEMARK_CHECKPOINT_EVERY",
+    about: "how often it is written, if anything has changed (default 30s)",
+  },
+  {
     flag: "--heartbeat <duration>",
     name: "heartbeat",
     variable: "TIDEMARK_HEARTBEAT",
@@ -244,10 +256,22 @@ function openOptions(given: ReadonlyMap<string, Given>, env: Environment): OpenO
     maxEntries: number(text("maxEntries")),
     maxBytes: number(text("maxBytes")),
     eviction: text("eviction"),
+    checkpoint: checkpointOption(given),
     heartbeat: duration(text("heartbeat")),
     connectTimeout: duration(text("connectTimeout")),
   };
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function checkpointOption(given: ReadonlyMap<string, Given>): OpenOptions["checkpoint"] {
+  const path = given.get("checkpoint")?.text as string | undefined;
+  const every = given.get("checkpointEvery");
+  if (path !== undefined) {
+    return every === undefined ? { path } : { path, every: duration(every.text as string)! };
+  }
+  if (every === undefined) return undefined;
+  const sentence = `${every.source} is set and there is no file to write: name one with --checkpoint`;
+  throw new TidemarkError("INVALID_ARGUMENT", sentence);
 }
 
 function natsOption(urls: string | undefined, env: Environment): OpenOptions["nats"] {
@@ -291,7 +315,7 @@ function checkOpen(open: OpenOptions, given: ReadonlyMap<string, Given>): void {
   } catch (error) {
     if (!(error instanceof TidemarkError)) throw error;
     const [option = ""] = error.message.split(" ", 1);
-    const source = given.get(option)?.source;
+    const source = given.get(option === "checkpoint.every" ? "checkpointEvery" : option)?.source;
     if (source === undefined) throw error;
     const sentence = `${source}${error.message.slice(option.length)}`;
     throw new TidemarkError(error.code, sentence, { cause: error });

@@ -41,9 +41,19 @@ describe("the flags of serve", () => {
     ["--ttl 1h --ttl-from write", { ttl: "1h", ttlFrom: "write" }],
     ["--max-entries 1000 --max-bytes 512mb", { maxEntries: 1_000, maxBytes: "512mb" }],
     ["--max-bytes 100000 --eviction s3fifo", { maxBytes: 100_000, eviction: "s3fifo" }],
+    ["--checkpoint /var/kept", { checkpoint: { path: "/var/kept" } }],
+    ["--checkpoint kept --checkpoint-every 5m", { checkpoint: { path: "kept", every: "5m" } }],
     ["--subject-prefix acme.cache", { subjectPrefix: "acme.cache" }],
   ])("%s", (line, open) => {
     expect(settings(line).open).toEqual(open);
+  });
+
+  it("take a checkpoint's interval only with its file, and say by which name it is wrong", () => {
+    const env = { TIDEMARK_CHECKPOINT: "kept", TIDEMARK_CHECKPOINT_EVERY: "90s" };
+    expect(settings("", env).open).toEqual({ checkpoint: { path: "kept", every: "90s" } });
+    expect(() => settings("--checkpoint-every 1m")).toThrow(refused(/^--checkpoint-every .*--checkpoint$/));
+    const wrong = () => settings("", { ...env, TIDEMARK_CHECKPOINT_EVERY: "often" });
+    expect(wrong).toThrow(refused(/^TIDEMARK_CHECKPOINT_EVERY takes/));
   });
 
   it.each<[text: string, place: object | undefined]>([
