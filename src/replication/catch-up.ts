@@ -269,7 +269,7 @@ export class CatchUp {
     const repair = { from: pull.donor, events, tookMs: now - pull.startedAt };
     this.#node.lastRepair = { kind: "snapshot", at: world.now(), ...repair };
     this.#node.tell({ type: "snapshot", ...repair });
-    needs.resetBackOff(now);
+    needs.progressed(now);
     this.#ports.installed();
   }
 

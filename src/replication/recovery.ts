@@ -138,6 +138,12 @@ export class Needs {
     this.#needs.delete(origin);
   }
 
+  /** An image was installed: until now nobody could be asked for what comes after it, nor is it for want of givers. */
+  progressed(now: number): void {
+    for (const need of this.#needs.values()) need.progressAt = now;
+    this.resetBackOff(now);
+  }
+
   /** Begins every wait anew: what was asked for may have come another way. */
   resetBackOff(now: number): void {
     for (const need of this.#needs.values()) {

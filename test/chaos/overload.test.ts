@@ -28,7 +28,8 @@ async function expectAllWell(crowd: Crowd, mostResidentMib: number): Promise<voi
   for (const host of crowd.hosts) {
     const status = await crowd.statusOf(host);
     const { divergences, rejected } = status.counts;
-    expect({ divergences, rejected }, host.name).toEqual({ divergences: 0, rejected: 0 });
+    const why = `${host.name}: ${JSON.stringify(status.quarantine)}`;
+    expect({ divergences, rejected }, why).toEqual({ divergences: 0, rejected: 0 });
     const writer = (await crowd.statusOf(crowd.hosts[0]!)).incarnation;
     expect(status.highWaterMarks[writer], host.name).toBe(seq);
     expect([status.inboxBytes, status.flow.queuedBytes], host.name).toEqual([0, 0]);

@@ -56,8 +56,8 @@ export async function judge(fleet: Fleet, ledger: Ledger, base: Base): Promise<V
   const lostTails = fleet.journals.longerThan(vector);
   for (const [index, { name }] of hosts.entries()) {
     checkHost(name, shown[index]!, state);
-    checkRest(name, shown[index]!, lostTails);
   }
+  await untilAtRest(hosts, lostTails);
   const sums = checkSums(state, ledger, vector);
   const kept = ledger.judge(vector, (incarnation, seq) => {
     // What was folded was made before all deaths that are still counted.
@@ -125,13 +125,26 @@ function checkHost(
   }
 }
 
-/** Nothing waits any more, but for what died with its host: that is asked for until its host is forgotten. */
-function checkRest(name: string, { inspection }: Shown, lostTails: number): void {
-  const { inboxFrames, needs, pendingRemovals } = inspection;
-  if (needs > lostTails) throw new ChaosFailure(`${name} misses events of ${needs - lostTails} origins`);
-  if (lostTails > 0) return;
-  if (inboxFrames > 0) throw new ChaosFailure(`${name} is left with ${inboxFrames} early frames`);
-  if (pendingRemovals > 0) throw new ChaosFailure(`${name} is left with ${pendingRemovals} removals`);
+/**
+ * Nothing waits any more, but for what died with its host: that is asked for until its host is forgotten. What
+ * an image brought is noticed to be there need by need, so this may take a moment longer than the data.
+ */
+async function untilAtRest(
+  hosts: readonly { name: string; process: HostProcess }[],
+  lostTails: number,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const left: string[] = [];
+    for (const { name, process } of hosts) {
+      const { inboxFrames, needs, pendingRemovals } = (await process.ask("show", undefined)).inspection;
+      const waiting = { inboxFrames, needs, pendingRemovals };
+      const isAtRest = lostTails > 0 ? needs <= lostTails : inboxFrames + needs + pendingRemovals === 0;
+      if (!isAtRest) left.push(`${name} is left with ${JSON.stringify(waiting)}`);
+    }
+    if (left.length === 0) return;
+    if (attempt === MOST_ATTEMPTS) throw new ChaosFailure(`${left.join("; ")}; ${lostTails} tails are lost`);
+    await delay(BETWEEN_ATTEMPTS_MS);
+  }
 }
 
 /** Adds up what was accepted, from what the hosts answered at the time and nothing else. */

@@ -67,4 +67,11 @@ describe("Needs", () => {
     needs.resetBackOff(200);
     expect(needs.get(1)).toMatchObject({ tries: 0, nextAt: 200, known: 5 });
   });
+
+  it("count an image as progress: what follows it could not be asked for before", () => {
+    const needs = new Needs();
+    needs.want(1, 5, 100);
+    needs.progressed(60_000);
+    expect(needs.get(1)).toMatchObject({ progressAt: 60_000, nextAt: 60_000, since: 100 });
+  });
 });
