@@ -27,7 +27,7 @@ import { OwnLoads } from "./own-loads.ts";
 import type { Replicator } from "./replication/replicator.ts";
 import type { UpdateOptions } from "./tidemark.ts";
 import type { World } from "./world.ts";
-import { makeRoom, see, type WritePorts } from "./write-ports.ts";
+import { makeRoom, newDeadline, see, type WritePorts } from "./write-ports.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** More stamps than a microsecond has: databases that count in those must see every update as later. */
@@ -156,7 +156,7 @@ export class Loading {
     this.#counts.updates++;
     // Nothing to wait for: neither for other updates of the key, nor for a load.
     const held = this.#turns.busy(key) ? undefined : this.#memory.find(key);
-    if (held !== undefined && freshnessOf(held, this.#world.now(), this.#settings) === "fresh") {
+    if (held !== undefined && freshnessOf(held, this.#world.now, this.#settings) === "fresh") {
       this.#counts.gets++;
       this.#counts.hits++;
       const { value, committed } = this.#apply(key, held.value, change, within, ttlMs);
@@ -300,6 +300,12 @@ export class Loading {
   }
 
   #bodyOf(key: string, value: Stored | undefined, expiresAt: number): EventBody {
+    const { store } = this.#ports;
+    const dot = value === undefined ? undefined : store.plainDot(key);
+    if (value !== undefined && dot !== undefined && dot !== null) {
+      const deadline = expiresAt === NEVER ? newDeadline(this.#ports) : expiresAt;
+      return { key, removesUpTo: dot, add: { kind: "value", value, deadline, loaded: false } };
+    }
     const seen = see(this.#ports, key);
     if (value === undefined) return deleteKey(seen);
     const deadline = expiresAt === NEVER ? seen.newDeadline : expiresAt;

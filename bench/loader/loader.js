@@ -80,8 +80,11 @@ async function measureUpdates({ quick, say }) {
     const change = (value) => String(Number(value) + 1);
     const cpuBefore = process.cpuUsage();
     const startedAt = performance.now();
-    for (let i = 0; i < updates; i++)
+    for (let i = 0; i < updates; i++) {
       await kv.update(keys[i % keys.length], change, { commit: { within: "1s" } });
+      // As a program does that hears of its visits from somewhere: without it no timer would ever run.
+      if (i % 256 === 0) await new Promise(setImmediate);
+    }
     const seconds = (performance.now() - startedAt) / 1_000;
     const cpu = cpuMsSince(cpuBefore) / 1_000;
     await kv.close();

@@ -26,14 +26,17 @@ export function staleWindow(settings: FreshnessSettings): number {
   return Math.max(settings.staleWhileRevalidateMs, settings.staleIfErrorMs);
 }
 
-/** Judges an entry by its deadline. What was written and not loaded is fresh while it is there. */
+/**
+ * Judges an entry by its deadline. What was written and not loaded is fresh while it is there, as is what has no
+ * deadline: for those the clock is not even read.
+ */
 export function freshnessOf(
   held: { readonly loaded: boolean; readonly deadline: number },
-  now: number,
+  now: () => number,
   settings: FreshnessSettings,
 ): Freshness {
   if (!held.loaded || held.deadline === NEVER) return "fresh";
-  const staleFor = now - (held.deadline - staleWindow(settings));
+  const staleFor = now() - (held.deadline - staleWindow(settings));
   if (staleFor < 0) return "fresh";
   return staleFor < settings.staleWhileRevalidateMs ? "revalidate" : "fallback";
 }

@@ -85,7 +85,7 @@ export class Loader {
     const held = memory.find(key);
     counts.gets++;
     if (held !== undefined) {
-      const freshness = held.loaded ? freshnessOf(held, world.now(), settings) : "fresh";
+      const freshness = freshnessOf(held, world.now, settings);
       if (freshness !== "fallback") {
         counts.hits++;
         if (freshness === "revalidate") this.#revalidate(key);
@@ -156,7 +156,7 @@ export class Loader {
     const { memory, settings, world } = this.#ports;
     const held = memory.find(key);
     if (held !== undefined) {
-      const freshness = freshnessOf(held, world.now(), settings);
+      const freshness = freshnessOf(held, world.now, settings);
       if (freshness === "fallback") return undefined;
       if (freshness === "revalidate") this.#revalidate(key);
       return { outcome: "held", value: held.value };
@@ -373,7 +373,7 @@ export class Loader {
       const held = this.#ports.memory.find(flight.key);
       if (held === undefined) return;
       const { settings, world } = this.#ports;
-      if (freshnessOf(held, world.now(), settings) === "fresh") flight.settle(held.value);
+      if (freshnessOf(held, world.now, settings) === "fresh") flight.settle(held.value);
     } catch (error) {
       flight.fail(error);
     }

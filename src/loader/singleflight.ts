@@ -16,6 +16,7 @@ export class Flight<T> {
   readonly #controller = new AbortController();
   readonly #waiters = new Set<Waiter<T>>();
   readonly #ended: () => void;
+  #shared: Promise<T> | undefined;
   #kept = false;
   #open = true;
   /** Something happened to the key that what is being loaded may not show. */
@@ -38,12 +39,17 @@ export class Flight<T> {
     return this.#open;
   }
 
-  get waiting(): number {
-    return this.#waiters.size;
-  }
-
   /** Joins. Rejects with the signal's reason when that is aborted first. */
   wait(signal?: AbortSignal): Promise<T> {
+    // Who cannot leave needs no place of their own: they are most, and one promise serves them all.
+    if (signal === undefined) {
+      this.#shared ??= this.#join(undefined);
+      return this.#shared;
+    }
+    return this.#join(signal);
+  }
+
+  #join(signal: AbortSignal | undefined): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (signal?.aborted) {
         reject(signal.reason);

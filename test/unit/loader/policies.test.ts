@@ -23,7 +23,7 @@ describe("freshness", () => {
     ["past the first window", loaded(1_500), 1_200, "fallback"],
     ["at the end of the second", loaded(1_500), 1_499, "fallback"],
   ] as const)("%s", (_, held, now, freshness) => {
-    expect(freshnessOf(held, now, settings)).toBe(freshness);
+    expect(freshnessOf(held, () => now, settings)).toBe(freshness);
   });
 
   it.each([
