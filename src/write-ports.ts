@@ -94,8 +94,8 @@ export function checkedDeadline(at: number): number {
   );
 }
 
-export function distinct(values: readonly Value[]): Value[] {
-  return [...new Map(values.map((value) => [memberKey(value), value])).values()];
+export function distinct(values: readonly Value[]): readonly Value[] {
+  return values.length < 2 ? values : [...new Map(values.map((value) => [memberKey(value), value])).values()];
 }
 
 /** Throws what a write meets on a replicated host that cannot take it now. */

@@ -5,7 +5,7 @@
 
 import { checkOptions, type Duration, parseDuration } from "./arguments.ts";
 import type { ElementList } from "./crdt/element-list.ts";
-import type { Entry, MemberEntry, Value } from "./crdt/entry.ts";
+import type { Entry, Value } from "./crdt/entry.ts";
 import type { EventBody, NewEntry } from "./crdt/event.ts";
 import { insertBetween, replaceAt } from "./crdt/list-places.ts";
 import {
@@ -187,13 +187,12 @@ export class Writes {
     expectType(seen, "set");
     if (members.length === 0) return 0;
     this.#makeRoom([key]);
-    const present = (member: Value): readonly MemberEntry[] =>
-      seen.view === undefined ? [] : seen.state!.memberEntries(member);
-    const additions = members.map((value) => ({
-      entry: { kind: "member", value } as NewEntry,
-      replaces: present(value),
-    }));
-    const added = members.filter((member) => present(member).length === 0).length;
+    let added = 0;
+    const additions = members.map((value) => {
+      const replaces = seen.view === undefined ? [] : seen.state!.memberEntries(value);
+      if (replaces.length === 0) added++;
+      return { entry: { kind: "member", value } as NewEntry, replaces };
+    });
     this.#ports.write(addToCollection(seen, "set", additions));
     return added;
   }

@@ -142,8 +142,10 @@ export function addToCollection(
     events.push({ key, ...everything(state), evicted, add: first.entry });
   }
   const hidden = view === undefined ? [] : hiddenEntries(state!, undefined, type);
-  for (const { entry, replaces } of additions.slice(events.length)) {
-    events.push({ key, removes: dotsOf([...hidden.splice(0), ...replaces]), add: entry });
+  for (let index = events.length; index < additions.length; index++) {
+    const { entry, replaces } = additions[index]!;
+    const doomed = index === 0 && hidden.length > 0 ? [...hidden, ...replaces] : replaces;
+    events.push({ key, removes: dotsOf(doomed), add: entry });
   }
   if (view === undefined && seen.newDeadline !== NEVER)
     events.push({ key, add: keyDeadline(seen.newDeadline) });
@@ -207,5 +209,7 @@ function hiddenEntries(
 
 function dotsOf(entries: readonly Entry[]): number[] | null {
   if (entries.length === 0) return null;
-  return entries.flatMap((entry) => [entry.origin, entry.seq]);
+  const dots: number[] = [];
+  for (const { origin, seq } of entries) dots.push(origin, seq);
+  return dots;
 }
