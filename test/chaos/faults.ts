@@ -3,6 +3,7 @@
  * everything is healed. Each round draws its own mix of them (swarm testing: a mix of all faults hides what
  * only shows where some are absent).
  */
+import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Random } from "../../src/testing/random.ts";
 import type { Fleet, Site } from "./fleet.ts";
@@ -73,6 +74,8 @@ export class Faults {
     this.#ports = ports;
     this.#weather = weather;
     this.#counts = counts;
+    // Every fault that lasts listens for the end.
+    setMaxListeners(0, this.#healing.signal);
   }
 
   /** Begins faults for so many milliseconds. */
