@@ -15,7 +15,7 @@ const DEPTHS = [
 const MSET_SHARE = 1 / 8;
 
 export async function measureThroughput({ redis, quick, say }) {
-  const repeats = quick ? 1 : 5;
+  const repeats = quick ? 1 : 3;
   const rows = [];
   const goals = [];
   for (const { pipeline, requests, atLeast } of DEPTHS) {

@@ -21,6 +21,8 @@ const SOURCES = ["bookworm", "bookworm-updates"];
 const VERSION = /^redis_7\.0\.\d+\.orig\.tar\.gz$/;
 /** Most of the time is one client waiting for one reply. */
 const AT_ONCE = 2;
+/** The suite's own processes find each other by ports from here on, and look for free ones at the same time. */
+const FIRST_PORT = 21_111;
 const UNIT_LIMIT_MS = 100_000;
 
 const { values, positionals } = parseArgs({
@@ -43,10 +45,10 @@ async function main() {
   const units = positionals.length > 0 ? positionals : SUITE.units;
   const total = { passed: 0, failed: 0, skipped: 0 };
   const waiting = [...units];
-  const worker = async () => {
+  const worker = async (place) => {
     for (let unit = waiting.shift(); unit !== undefined; unit = waiting.shift()) {
       const startedAt = performance.now();
-      const { passed, failed, skipped } = await runUnit(source, unit);
+      const { passed, failed, skipped } = await runUnit(source, unit, place);
       total.passed += passed;
       total.failed += failed;
       total.skipped += skipped;
@@ -54,7 +56,7 @@ async function main() {
       console.log(`${unit}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds} s`);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: AT_ONCE }, (_, place) => worker(place)));
   console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   return total.failed > 0 || total.passed === 0 ? 1 : 0;
 }
@@ -91,7 +93,7 @@ function skippedIn(unit) {
   return SUITE.skipped.flatMap(({ tests }) => tests[unit] ?? []);
 }
 
-async function runUnit(source, unit) {
+async function runUnit(source, unit, place) {
   const host = await startHost();
   const skipFile = join(work, `skipped-${unit.replaceAll("/", "-")}`);
   const expected = new Set(skippedIn(unit));
@@ -106,6 +108,8 @@ async function runUnit(source, unit) {
     "-needs:debug",
     "--single",
     unit,
+    "--baseport",
+    String(FIRST_PORT + (process.pid % 50) * 200 + place * 100),
   ];
   const child = spawn("tclsh", [...args, ...options], { cwd: source, stdio: ["ignore", "pipe", "pipe"] });
   const limit = setTimeout(() => child.kill("SIGKILL"), UNIT_LIMIT_MS);

@@ -71,6 +71,7 @@ export const RESP_PORT = 7379;
 const CHECK_EVERY_MS = 1_000;
 /** How long clients may take to read their last replies once the door closes. */
 const CLOSE_LIMIT_MS = 1_000;
+const HANDSHAKE_LIMIT_MS = 10_000;
 const TOO_MANY = Buffer.from("-ERR max number of clients reached\r\n");
 
 /** Starts to listen. Rejects `LISTEN_FAILED` when the address cannot be had, `INVALID_ARGUMENT`. */
@@ -94,7 +95,8 @@ export async function serveResp(options: RespOptions): Promise<RespDoor> {
   });
   const connections = new Set<Connection>();
   const accept = (socket: Socket) => admit(socket, service, connections, tls !== undefined);
-  const server = tls === undefined ? createServer({ noDelay: true }, accept) : tlsServer(tls, accept);
+  const server =
+    tls === undefined ? createServer({ noDelay: true }, accept) : tlsServer(tls, accept, limits.maxClients);
   await listen(server, host, port);
   const bound = server.address() as AddressInfo;
   service.port = bound.port;
@@ -129,9 +131,11 @@ function admit(socket: Socket, service: Service, connections: Set<Connection>, e
   socket.once("close", () => connections.delete(connection));
 }
 
-function tlsServer(tls: RespTls, accept: (socket: Socket) => void): TlsServer {
+function tlsServer(tls: RespTls, accept: (socket: Socket) => void, maxClients: number): TlsServer {
   try {
-    const server = createTlsServer(contextOf(tls), accept);
+    const server = createTlsServer({ ...contextOf(tls), handshakeTimeout: HANDSHAKE_LIMIT_MS }, accept);
+    // Who has not shaken hands is not counted as a client yet, and costs memory all the same.
+    server.maxConnections = 2 * maxClients;
     // A handshake that failed is its client's affair.
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     return server;
