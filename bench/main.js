@@ -19,6 +19,10 @@ const BENCHMARKS = {
     parts: ["throughput", "replicated", "idle"],
     load: () => import("./resp/resp.js"),
   },
+  join: {
+    what: "a fresh host takes over a million entries, beside Redis's full resync and a NATS KV watch",
+    load: () => import("./join/join.js"),
+  },
   store: {
     what: "single operations, memory, hit ratios, stalls, expiry and scans, beside Map, lru-cache and others",
     parts: ["ops", "memory", "hits", "stall", "sweep", "scan"],
