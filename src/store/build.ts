@@ -5,6 +5,7 @@
  * A store that holds something takes an image by `install.ts` instead.
  */
 import { VersionVector } from "../causality/version-vector.ts";
+import { BUCKETS } from "../crdt/digest.ts";
 import type { Entry } from "../crdt/entry.ts";
 import type { PendingItem } from "../crdt/pending-removals.ts";
 import type { BucketImage, EvictedThere } from "./image.ts";
@@ -29,6 +30,7 @@ export function isUntouched(store: Store): boolean {
 export class Build {
   readonly #store: Store;
   readonly #sliceEntries: number;
+  #prepared = false;
   #work: Generator<void> | undefined;
   #waiting: (() => Generator<void>)[] = [];
 
@@ -40,7 +42,17 @@ export class Build {
 
   /** Takes in buckets of an image of `vector`; `step` puts them in place. */
   add(buckets: readonly BucketImage[], vector: VersionVector): void {
+    this.#prepare(buckets);
     this.#waiting.push(() => putBuckets(this.#store, buckets, vector, this.#sliceEntries));
+  }
+
+  /** Keys are spread evenly over the buckets, so that the first of these tell how many there will be. */
+  #prepare(buckets: readonly BucketImage[]): void {
+    const last = buckets.at(-1);
+    if (last === undefined || this.#prepared) return;
+    this.#prepared = true;
+    const entries = buckets.reduce((sum, bucket) => sum + bucket.entries.length, 0);
+    this.#store.shards.prepare((entries * BUCKETS) / (last.bucket + 1));
   }
 
   /** Puts a slice in place. False: there is nothing left to do. */

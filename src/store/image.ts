@@ -48,6 +48,8 @@ export class ImageSession {
   readonly #store: Store;
   readonly #seen: VersionVector;
   readonly #digests: Int32Array | undefined;
+  /** Whether the asking host had seen anything. */
+  readonly #compares: boolean;
   #next = 0;
   /** Entries removed since, by bucket. */
   readonly #limbo = new Map<number, { key: string; entry: Entry }[]>();
@@ -63,6 +65,7 @@ export class ImageSession {
     this.pending = [...store.pending.removals()];
     this.evicted = evictedThere(store);
     this.#seen = seen;
+    this.#compares = seen.total() > 0;
     this.#digests = digests;
     store.sessions.add(this);
   }
@@ -145,7 +148,7 @@ export class ImageSession {
       if (!this.vector.covers(entry.origin, entry.seq)) return;
       if (!this.#seen.covers(entry.origin, entry.seq)) {
         entries.push({ key, entry });
-        parts.set(key, BROUGHT | (parts.get(key) ?? 0));
+        if (this.#compares) parts.set(key, BROUGHT | (parts.get(key) ?? 0));
         return;
       }
       seen.push(entry.origin, entry.seq);
@@ -165,7 +168,7 @@ export class ImageSession {
     );
     for (const { key, entry } of this.#limbo.get(bucket) ?? []) visit(key, entry);
     for (const { key, cell } of preimages?.values() ?? []) if (cell !== null) cells.push({ key, cell });
-    for (const { key } of cells) parts.set(key, BROUGHT | (parts.get(key) ?? 0));
+    if (this.#compares) for (const { key } of cells) parts.set(key, BROUGHT | (parts.get(key) ?? 0));
     const theirs = this.#digests?.[bucket] ?? 0;
     const same = (digest | 0) === theirs;
     if (same && entries.length === 0 && cells.length === 0 && masked.size === 0) return undefined;

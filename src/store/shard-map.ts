@@ -66,6 +66,14 @@ export class ShardMap {
     this.#directory.fill(compact, compact.first, compact.end);
   }
 
+  /** Makes shards for so many keys while there is nothing to move: keys that come bucket by bucket would be moved often. */
+  prepare(keys: number): void {
+    const wanted = keys / (ShardMap.splitAbove / 2);
+    while (this.size === 0 && this.#shards.length < wanted && this.#shards.length < BUCKETS) {
+      for (const shard of this.#shards) this.split(shard);
+    }
+  }
+
   /** Halves a shard, unless it holds a single bucket. */
   split(shard: Shard): void {
     if (shard.end - shard.first < 2) return;
