@@ -13,7 +13,7 @@ import { keyFor, valueFor } from "../rig/workload.js";
 
 export async function run({ quick, say }) {
   const entries = quick ? 20_000 : 1_000_000;
-  const repeats = quick ? 1 : 5;
+  const repeats = quick ? 1 : 3;
   const redis = await findRedis();
   if (redis === undefined) say("redis: skipped, redis-server and redis-benchmark are not both installed");
   const server = await startServer(say);

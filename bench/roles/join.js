@@ -15,6 +15,8 @@ import { keyFor, valueFor } from "../rig/workload.js";
 
 const NAMESPACE = "join";
 const PUTS_IN_FLIGHT = 256;
+/** A server that was just given a million messages may take its time. */
+const PATIENT = { timeout: 60_000 };
 
 let host;
 let timer;
@@ -148,7 +150,9 @@ serveRole({
   /** A bucket of NATS KV that holds so many keys. */
   async fillBucket({ nats, entries }) {
     connection = await connect({ servers: nats });
-    bucket = await connection.jetstream().views.kv(NAMESPACE, { history: 1, storage: StorageType.Memory });
+    bucket = await connection
+      .jetstream(PATIENT)
+      .views.kv(NAMESPACE, { history: 1, storage: StorageType.Memory });
     let next = 0;
     const putter = async () => {
       while (next < entries) {
@@ -163,7 +167,7 @@ serveRole({
   /** A fresh client that watches the bucket until it has all there is. */
   async watchBucket({ nats, entries }) {
     connection = await connect({ servers: nats });
-    bucket = await connection.jetstream().views.kv(NAMESPACE);
+    bucket = await connection.jetstream(PATIENT).views.kv(NAMESPACE);
     globalThis.gc();
     const startedAt = performance.now();
     const data = new Map();
