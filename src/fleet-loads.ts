@@ -19,6 +19,7 @@ export class FleetLoads implements Fleet, LoadDesk {
   readonly #replicator: () => Replicator;
   readonly #loader: () => Loader;
   #serving: readonly string[] = [];
+  #complete: readonly string[] = [];
   #lookedAt = Number.NEGATIVE_INFINITY;
 
   /** Both come to be after this, and are there before anything is asked. */
@@ -31,8 +32,10 @@ export class FleetLoads implements Fleet, LoadDesk {
     return this.#replicator().node.self.incarnation;
   }
 
+  /** Of those that have let nothing go for room, if there are any: they have what was written, and not loaded. */
   order(key: string): string[] {
-    return rendezvousOrder(key, this.#hosts(), MOST_HOSTS);
+    const hosts = this.#hosts();
+    return rendezvousOrder(key, this.#complete.length > 0 ? this.#complete : hosts, MOST_HOSTS);
   }
 
   /** Our place among those who may commit a key; 0 is first. */
@@ -91,11 +94,16 @@ export class FleetLoads implements Fleet, LoadDesk {
     const now = node.world.monotonic();
     if (now < this.#lookedAt + LOOK_MS) return this.#serving;
     this.#lookedAt = now;
-    const live = this.#replicator().livePeers();
-    const serving = live
-      .filter((peer) => peer.serves && peer.state === "ready")
-      .map((peer) => peer.incarnation);
-    if (node.state === "ready") serving.push(node.self.incarnation);
+    const peers = this.#replicator()
+      .livePeers()
+      .filter((peer) => peer.serves && peer.state === "ready");
+    const serving = peers.map((peer) => peer.incarnation);
+    const complete = peers.filter((peer) => !peer.partial).map((peer) => peer.incarnation);
+    if (node.state === "ready") {
+      serving.push(node.self.incarnation);
+      if (!node.replica.summary().partial) complete.push(node.self.incarnation);
+    }
+    this.#complete = complete;
     this.#serving = serving;
     return serving;
   }

@@ -268,7 +268,12 @@ export class Loading {
     const expiresAt = ttlMs === NEVER ? NEVER : Math.floor(now) + ttlMs;
     makeRoom(this.#ports, [key]);
     const body = this.#bodyOf(key, stored, expiresAt);
-    return { value, committed: this.#enter(body, stored, expiresAt, within) };
+    this.#updating = key;
+    try {
+      return { value, committed: this.#enter(body, stored, expiresAt, within) };
+    } finally {
+      this.#updating = undefined;
+    }
   }
 
   /** Writes and sees to the commit; a promise of it if somebody waits. */

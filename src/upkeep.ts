@@ -15,8 +15,9 @@ import type { Store } from "./store/store.ts";
 const SETTLE_MS = 500;
 /** The expired keys of one who does not remove them are removed by the others in rank order, this much apart. */
 const RANK_STEP_MS = 2_000;
-/** Keys held against their digests per second: a few milliseconds; a million are read in eight minutes. */
+/** Keys held against their digests at a time, and how often: a million are read in eight minutes. */
 const SCRUB_KEYS = 2_000;
+const SCRUB_MS = 1_000;
 const SELF = 0;
 
 /** What a standalone host tells of damaged data. */
@@ -39,6 +40,7 @@ export interface UpkeepPorts {
 export class Upkeep {
   readonly #ports: UpkeepPorts;
   #settleAt = 0;
+  #scrubAt = 0;
 
   constructor(ports: UpkeepPorts) {
     this.#ports = ports;
@@ -47,9 +49,12 @@ export class Upkeep {
   tick(): void {
     const { store, fleet, replicator } = this.#ports;
     if (replicator !== undefined) this.#settle(replicator);
-    else if (store.bounds?.exceeded) store.bounds.settled();
-    this.#expire(fleet.now());
+    else if (store.bounds?.exceeded) store.bounds.retry();
+    const now = fleet.now();
+    this.#expire(now);
     store.shards.compact();
+    if (now < this.#scrubAt) return;
+    this.#scrubAt = now + SCRUB_MS;
     this.#scrub();
   }
 
@@ -70,7 +75,7 @@ export class Upkeep {
     if (!pressing && (!evicted!.partial || now < this.#settleAt)) return;
     this.#settleAt = now + SETTLE_MS;
     evicted!.floor = replicator.settled();
-    bounds?.settled();
+    bounds?.retry();
   }
 
   /** Tells of what has expired, and removes what is this host's to remove. */
@@ -83,7 +88,7 @@ export class Upkeep {
     const bodies = expiry.step(now - grace, (origin, deadline) => {
       if (!removes) return false;
       if (origin === SELF || replicator === undefined) return true;
-      const hasNoRemover = replicator.isGone(origin) || replicator.isPartial(origin);
+      const hasNoRemover = replicator.isGone(origin) || replicator.leavesRemoval(origin, now - deadline);
       return hasNoRemover && now >= deadline + grace + replicator.rankFor(origin) * RANK_STEP_MS;
     });
     if (bodies.length > 0) write(bodies);

@@ -7,7 +7,7 @@ import { type Seen, setDeadline } from "./crdt/operations.ts";
 import { memberKey } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
 import type { Replicator } from "./replication/replicator.ts";
-import { evictedOf } from "./store/evicted.ts";
+import { evictedOf, mayStandElsewhere } from "./store/evicted.ts";
 import type { Store } from "./store/store.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -45,6 +45,16 @@ export function see(ports: WritePorts, key: string): Seen {
   const now = ports.now();
   const evicted = evictedOf(ports.store, key);
   return { key, state, view: state?.view(now), now, self: SELF, newDeadline: newDeadline(ports), evicted };
+}
+
+/** Throws `EVICTED` where a write depends on what may have been let go here: it would begin anew, everywhere. */
+export function refuseEvicted(store: Store, key: string): void {
+  if (!mayStandElsewhere(store, key)) return;
+  throw new TidemarkError(
+    "EVICTED",
+    `"${key}" may have been let go here for room and stand on other hosts, and this write depends on what it ` +
+      "holds: set it as a whole first, or write it on a host that evicts nothing",
+  );
 }
 
 /** When a key expires that is created now. */

@@ -21,7 +21,7 @@ import {
 import { sameValue, toKey, toValue } from "./crdt/values.ts";
 import { TidemarkError } from "./errors.ts";
 import { bounds, checkIndex } from "./reads.ts";
-import { evictedOf, mayStandElsewhere } from "./store/evicted.ts";
+import { evictedOf } from "./store/evicted.ts";
 import type { Store } from "./store/store.ts";
 import type { SetOptions, ValueInput } from "./tidemark.ts";
 import {
@@ -30,6 +30,7 @@ import {
   distinct,
   makeRoom,
   newDeadline,
+  refuseEvicted,
   see,
   type WritePorts,
 } from "./write-ports.ts";
@@ -52,6 +53,7 @@ export class Writes {
     if (options !== undefined) checkOptions(options, SET_OPTIONS, "set");
     const deadline = this.#deadlineOf(key, options);
     this.#ports.writable();
+    if (options?.keepTtl || options?.onlyIf === "absent") refuseEvicted(this.#store, key);
     if (options?.onlyIf !== undefined && !this.#allows(key, options.onlyIf)) return false;
     if (options?.expiresAt !== undefined && deadline <= this.#ports.now()) {
       this.#deleteSeen([key]);
@@ -97,13 +99,7 @@ export class Writes {
     }
     this.#ports.writable();
     const seen = this.#see(key);
-    if (mayStandElsewhere(this.#store, key)) {
-      throw new TidemarkError(
-        "EVICTED",
-        `"${key}" may have been let go here for room and stand on other hosts, where a counter must not begin ` +
-          "again at 0: set it first, or increment it on a host that evicts nothing",
-      );
-    }
+    refuseEvicted(this.#store, key);
     const { body, value } = increment(seen, delta);
     if (typeof delta === "number" && typeof value === "bigint") {
       throw new TidemarkError(

@@ -123,7 +123,8 @@ export class CatchUp {
     const need = this.#node.needs.get(origin);
     if (need === undefined) return;
     need.unreadable++;
-    if (need.unreadable >= POISONED_AFTER && from.state === "ready") this.startSync(from);
+    if (need.unreadable >= POISONED_AFTER && from.state === "ready")
+      this.startSync(from.partial ? this.#donors.complete(origin, from) : from);
   }
 
   refused(origin: number, from: Peer, reason: "trimmed" | "unknown"): void {

@@ -225,9 +225,16 @@ export class Replicator {
     return settledVector(this.node);
   }
 
-  /** Whether a host writes only what others must remove for it: it is live, and has let entries go. */
-  isPartial(origin: number): boolean {
-    return this.node.membership.get(this.node.origins.name(origin))?.partial === true;
+  /**
+   * Whether the host of an origin leaves the removal of what expired `overdueMs` ago to others, having let entries
+   * go itself: and has said so since, and we have all that it had written by then, a longer life for it included.
+   */
+  leavesRemoval(origin: number, overdueMs: number): boolean {
+    const { membership, origins, world, replica } = this.node;
+    const peer = membership.get(origins.name(origin));
+    if (peer?.partial !== true || peer.state === "leaving") return false;
+    const heardAfter = world.monotonic() - peer.lastSeen < overdueMs;
+    return heardAfter && replica.vector.covers(origin, peer.vector.get(origin));
   }
 
   /** Our place among the live ready hosts for the duties of a dead one; 0 is first. */

@@ -12,7 +12,7 @@ export function settledVector(node: Node): VersionVector {
     .live(node.world.monotonic(), liveTimeout(node.heartbeatMs()))
     // One that joins writes nothing before it has taken over what the others have.
     .filter((peer) => peer.state === "ready");
-  const vectors = live.map((peer) => settledOf(node, peer));
+  const vectors = live.length > 0 ? live.map((peer) => settledOf(node, peer)) : missed(node);
   const settled = new VersionVector();
   for (const [origin, seq] of node.replica.vector.entries()) {
     let least = seq;
@@ -20,6 +20,21 @@ export function settledVector(node: Node): VersionVector {
     settled.set(origin, least);
   }
   return settled;
+}
+
+/**
+ * Of a host that hears of nobody: what somebody else had when it was last heard of. The others may only be out
+ * of reach, and what was written since stands here alone. Once they are forgotten, everything may go.
+ */
+function missed(node: Node): VersionVector[] {
+  const known = new VersionVector();
+  let any = false;
+  for (const peer of node.membership.all()) {
+    if (peer.state !== "ready") continue;
+    any = true;
+    known.merge(settledOf(node, peer));
+  }
+  return any ? [known] : [];
 }
 
 /** Whether the host of an origin had applied all of `vector` before it wrote what arrives from it now. */

@@ -15,6 +15,9 @@ const UNBOUNDED = Number.POSITIVE_INFINITY;
 /** So much more than the bound is kept of what is not settled yet, before local writes are refused. */
 const UNSETTLED_ENTRIES = 65_536;
 const UNSETTLED_BYTES = 64 * 1024 * 1024;
+/** So many keys are let go after one event, and in one turn of upkeep, at most. */
+const PER_EVENT = 8;
+const PER_TURN = 2_000;
 
 /** `lru`: CLOCK, an approximation of LRU. `s3fifo`: resists scans. `none`: refuse instead. */
 export type EvictionPolicy = "lru" | "s3fifo" | "none";
@@ -39,7 +42,7 @@ export function mayLetGo(
   isNeeded?: (key: string) => boolean,
 ): ReturnType<MayGo> {
   const state = shard.isState(slot) ? shard.stateAt(slot) : undefined;
-  if (state?.evictable === false) return "never";
+  if (state !== undefined && !state.evictable) return state.commits.length > 0 ? "later" : "never";
   if (isNeeded?.(shard.keyAt(slot)!)) return "later";
   if (evicted === undefined) return "now";
   const { floor } = evicted;
@@ -51,8 +54,8 @@ export function mayLetGo(
 /** Chooses whom to let go. Told of every key that is new; reads leave their mark in the slot. */
 export interface Eviction {
   added(key: string): void;
-  /** A slot that may go now, or `undefined` when none was found in a bounded number of steps. */
-  victim(): { readonly shard: Shard; readonly slot: number } | undefined;
+  /** A slot that may go now; "none": there is none; "gave up": none was found in a bounded number of steps. */
+  victim(): { readonly shard: Shard; readonly slot: number } | "none" | "gave up";
 }
 
 /** The bound a host keeps, `undefined` for none. */
@@ -69,9 +72,9 @@ export class Bounds {
   readonly #settings: BoundSettings;
   readonly #eviction: Eviction | undefined;
   #evicted = 0;
-  /** Whether the last search met something that may go later. */
-  #unsettled = false;
-  /** Nothing may go before more is settled: no use looking. */
+  /** Whether the last search met something that may go later, or was given up before it had seen all. */
+  #more = false;
+  /** The last search found nothing: no use looking before something changes. */
   #stuck = false;
 
   constructor(store: Store, settings: BoundSettings) {
@@ -79,7 +82,7 @@ export class Bounds {
     this.#settings = settings;
     const mayGo: MayGo = (shard, slot) => {
       const answer = mayLetGo(store.evicted, shard, slot, settings.isNeeded);
-      if (answer === "later") this.#unsettled = true;
+      if (answer === "later") this.#more = true;
       return answer;
     };
     if (settings.eviction === "lru") this.#eviction = new ClockEviction(store.shards, mayGo);
@@ -101,51 +104,68 @@ export class Bounds {
     return this.#eviction !== undefined;
   }
 
-  /** Makes room for so many new keys. Throws `STORE_FULL` where there is none to be had. */
+  /**
+   * Makes room for so many new keys; 0: for more in one that is there, for which nothing goes first, least of all
+   * itself. Throws `STORE_FULL` where there is none to be had.
+   */
   makeRoom(newKeys: number): void {
-    // For a key that is there nothing has to go first, least of all that key itself.
-    if (newKeys === 0 && this.evicts) return;
-    this.#letGo(newKeys);
+    if (this.#eviction === undefined) {
+      if (this.#exceeds(newKeys, 0, 0)) throw this.#full();
+      return;
+    }
+    if (newKeys > 0) this.#letGo(newKeys, newKeys + PER_EVENT);
+    else if (this.#store.shards.bytes <= this.#settings.maxBytes) return;
     if (!this.#exceeds(newKeys, 0, 0)) return;
-    if (this.#unsettled && !this.#exceeds(newKeys, UNSETTLED_ENTRIES, UNSETTLED_BYTES)) return;
-    throw new TidemarkError(
-      "STORE_FULL",
-      this.#unsettled
-        ? `the store holds ${this.#store.shards.size} keys, far more than it may (maxEntries, maxBytes), and ` +
-            "what is new has yet to reach the other hosts or the upstream; write slower, or raise the bound"
-        : `the store holds ${this.#store.shards.size} keys and may hold no more (maxEntries, maxBytes); ` +
-            "delete keys, give them a ttl, raise maxEntries or maxBytes, or choose an eviction policy",
-    );
+    const mayGoLater = this.#more || !this.#stuck;
+    if (!mayGoLater || this.#exceeds(newKeys, UNSETTLED_ENTRIES, UNSETTLED_BYTES)) throw this.#full();
   }
 
-  /** A key came to be. */
-  added(key: string): void {
+  /** A key came to be; `plain`: it holds one value. */
+  added(key: string, plain: boolean): void {
     this.#eviction?.added(key);
+    // On a replicated host it has to be settled first.
+    if (plain && this.#store.evicted === undefined) this.#stuck = false;
   }
 
-  /** Lets keys go until the bound is kept, or nothing more may go. */
+  /** Lets keys go after an event, towards the bound. */
   enforce(): void {
-    this.#letGo(0);
+    this.#letGo(0, PER_EVENT);
   }
 
-  /** More is settled than before: what could not be let go may be now. */
-  settled(): void {
+  /** To be called from time to time: what could not be let go may be now. */
+  retry(): void {
     this.#stuck = false;
-    this.#letGo(0);
+    this.#letGo(0, PER_TURN);
   }
 
-  #letGo(room: number): void {
-    if (this.#stuck) return;
-    while (this.#eviction !== undefined && this.#exceeds(room, 0, 0)) {
-      this.#unsettled = false;
+  /** On a replicated host at most `limit` keys: many may be over the bound, of which none could go before. */
+  #letGo(room: number, limit: number): void {
+    if (this.#stuck || this.#eviction === undefined) return;
+    let left = this.#store.evicted === undefined ? Number.POSITIVE_INFINITY : limit;
+    while (this.#exceeds(room, 0, 0)) {
+      if (left-- === 0) return;
+      this.#more = false;
       const victim = this.#eviction.victim();
-      if (victim === undefined) {
-        this.#stuck = this.#unsettled;
+      if (victim === "none" || victim === "gave up") {
+        this.#more ||= victim === "gave up";
+        this.#stuck = true;
         return;
       }
       this.#evicted++;
       this.#store.release(victim.shard, victim.slot, "evict");
     }
+  }
+
+  #full(): TidemarkError {
+    const { size } = this.#store.shards;
+    return new TidemarkError(
+      "STORE_FULL",
+      this.#more
+        ? `the store holds ${size} keys, far more than it may (maxEntries, maxBytes), and what is new has yet to ` +
+            "reach the other hosts or the upstream; write slower, or raise the bound"
+        : `the store holds ${size} keys and may hold no more (maxEntries, maxBytes); ` +
+            "delete keys, give them a ttl, raise maxEntries or maxBytes, or choose an eviction policy",
+    );
   }
 
   #exceeds(more: number, slackEntries: number, slackBytes: number): boolean {

@@ -9,7 +9,7 @@ import type { ShardMap } from "./shard-map.ts";
 
 /** After so many slots that were used, one that was used goes: no write waits for a whole round. */
 const PATIENCE = 16_384;
-/** Slots looked at in vain for one that may go, where more may go later; then the search is given up for now. */
+/** Slots looked at in vain; then the search is given up for now. */
 const MAX_LOOKED_AT = 65_536;
 
 export class ClockEviction implements Eviction {
@@ -27,26 +27,25 @@ export class ClockEviction implements Eviction {
     // A new key waits for the hand where it is.
   }
 
-  victim(): { shard: Shard; slot: number } | undefined {
+  victim(): { shard: Shard; slot: number } | "none" | "gave up" {
     const shards = this.#shards.all();
     let lookedAt = 0;
     let used = 0;
-    let waiting = false;
     // Two rounds: every slot lost its mark in the first.
     for (let steps = 2 * shards.length; steps >= 0; steps--) {
       const shard = shards[this.#shard % shards.length]!;
       while (this.#slot < shard.slots) {
         const slot = this.#slot++;
-        if (waiting && ++lookedAt > MAX_LOOKED_AT) return undefined;
         if (shard.keyAt(slot) === undefined) continue;
-        const answer = this.#mayGo(shard, slot);
-        if (answer === "later") waiting = true;
-        if (answer !== "now") continue;
+        if (this.#mayGo(shard, slot) !== "now") {
+          if (++lookedAt > MAX_LOOKED_AT) return "gave up";
+          continue;
+        }
         if (shard.takeUses(slot) === 0 || ++used > PATIENCE) return { shard, slot };
       }
       this.#slot = 0;
       this.#shard = (this.#shard + 1) % shards.length;
     }
-    return undefined;
+    return "none";
   }
 }

@@ -14,8 +14,11 @@ export interface Fleet {
   hasSeen(origin: number, vector: VersionVector): boolean;
 }
 
-/** Bits of the filter; a power of two. */
-const FILTER_BITS = 1 << 19;
+/**
+ * Bits of the filter, a power of two: with a million keys let go it answers yes for a fifth of those never here.
+ * What would empty it is a complete image, which a bounded host has no room for.
+ */
+const FILTER_BITS = 1 << 22;
 export const FILTER_BYTES = FILTER_BITS / 8;
 /** The host's own origin index. */
 const SELF = 0;
@@ -91,10 +94,12 @@ export function evictedOf({ evicted }: Store, key: string): VersionVector | null
 
 /** Whether a key that shows nothing here may hold something elsewhere that was let go here. */
 export function mayStandElsewhere(store: Store, key: string): boolean {
-  if (evictedOf(store, key) === null) return false;
+  if (!store.evicted?.partial) return false;
   const shard = store.shards.of(key);
   const slot = shard.find(key);
-  return slot < 0 || (shard.isState(slot) && shard.stateAt(slot).hollow);
+  const state = slot < 0 || !shard.isState(slot) ? undefined : shard.stateAt(slot);
+  if (state?.masked) return true;
+  return (slot < 0 || state?.hollow === true) && store.evicted.mayHold(hashKey(key));
 }
 
 /** Whether a state that is being changed holds all that the applied events leave of its key. */

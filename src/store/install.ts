@@ -5,7 +5,7 @@
  */
 import type { VersionVector } from "../causality/version-vector.ts";
 import { type CounterCell, isLive } from "../crdt/counter-cell.ts";
-import { BUCKETS } from "../crdt/digest.ts";
+import { BUCKETS, hashKey } from "../crdt/digest.ts";
 import type { Entry } from "../crdt/entry.ts";
 import type { KeyState } from "../crdt/key-state.ts";
 import type { PendingItem } from "../crdt/pending-removals.ts";
@@ -134,7 +134,8 @@ function installKey(installation: Installation, there: KeyImage): void {
     for (const entry of valuesFirst(entries)) bring(store, merged, target, entry);
     if (hasCells) store.counters.join(target, cells, image.vector);
     if (exact) target.state.masked = !isWhole && (unproven > 0 || hidesNews);
-    else if (target.state.hasContent) target.state.masked = !isWhole || !replaces(installation, there);
+    else if (target.state.hasContent)
+      target.state.masked = !isWhole || !replaces(installation, there, target);
   });
 }
 
@@ -142,14 +143,19 @@ function installKey(installation: Installation, there: KeyImage): void {
 function isWholeThere(image: Image, there: KeyImage, state: KeyState | undefined): boolean {
   if (image.evicted === null) return true;
   if (there.masked) return false;
+  if (!mayBeAmong(image.evicted.keys, hashKey(there.key))) return true;
   if (there.entries.some(isContent) || there.cells.some(isLive)) return true;
   for (const entry of state?.entries() ?? []) if (isContent(entry) && there.holds(entry)) return true;
   return false;
 }
 
 /** Whether nothing of what was let go here can be among what the giver holds of a key, which is whole. */
-function replaces(installation: Installation, there: KeyImage): boolean {
-  return installation.knowsOurs && !there.mixed && there.entries.length + there.cells.length > 0;
+function replaces({ store, knowsOurs }: Installation, there: KeyImage, { state }: Target): boolean {
+  if (!knowsOurs || there.mixed || there.entries.length + there.cells.length === 0) return false;
+  // What came and was let go here since we asked is not brought in again.
+  return there.entries.every(
+    ({ origin, seq }) => !store.vector.covers(origin, seq) || state.has(origin, seq),
+  );
 }
 
 /** From now on what the giver had let go, and we have never had, is missing here too. */

@@ -10,7 +10,7 @@ import type { Shard } from "./shard.ts";
 import type { ShardMap } from "./shard-map.ts";
 
 const SMALL_SHARE = 0.1;
-/** Keys looked at in vain for one that may go, where more may go later; then the search is given up for now. */
+/** Keys looked at in vain; then the search is given up for now. */
 const MAX_LOOKED_AT = 65_536;
 
 export class S3FifoEviction implements Eviction {
@@ -32,16 +32,16 @@ export class S3FifoEviction implements Eviction {
     (this.#ghosts.delete(hashKey(key)) ? this.#main : this.#small).push(key);
   }
 
-  victim(): { shard: Shard; slot: number } | undefined {
+  victim(): { shard: Shard; slot: number } | "none" | "gave up" {
     // Each step ends with a key gone, moved on, or one use poorer, of which a slot counts at most three.
     let pinned = 0;
-    let waiting = 0;
+    let inVain = 0;
     for (let steps = 5 * (this.#small.length + this.#main.length); steps > 0; steps--) {
       // Once round the main queue without anything that may go: the small one has to give.
       const mainIsPinned = pinned >= this.#main.length;
       const fromSmall = mainIsPinned || this.#small.length > SMALL_SHARE * this.#shards.size;
       const key = (fromSmall ? this.#small : this.#main).shift();
-      if (key === undefined) return undefined;
+      if (key === undefined) return "none";
       const shard = this.#shards.of(key);
       const slot = shard.find(key);
       if (slot < 0) continue;
@@ -50,12 +50,13 @@ export class S3FifoEviction implements Eviction {
         // It keeps its queue: what is new has not had the time to be used again.
         (fromSmall ? this.#small : this.#main).push(key);
         if (!fromSmall) pinned++;
-        if (++waiting > Math.min(MAX_LOOKED_AT, this.#small.length + this.#main.length)) return undefined;
+        if (++inVain > Math.min(MAX_LOOKED_AT, this.#small.length + this.#main.length)) return "gave up";
         continue;
       }
       if (answer === "never") {
         this.#main.push(key);
         pinned++;
+        if (++inVain > MAX_LOOKED_AT) return "gave up";
         continue;
       }
       if (!fromSmall) pinned = 0;
@@ -70,7 +71,7 @@ export class S3FifoEviction implements Eviction {
         this.#main.push(key);
       }
     }
-    return undefined;
+    return "none";
   }
 
   #remember(key: string): void {

@@ -133,7 +133,7 @@ export class Store extends Contents {
     const shard = this.shards.of(key, keyHash);
     if (shard.find(key, keyHash) >= 0 || this.pending.size > 0 || this.#watched(key)) return false;
     const { value, origin, seq, stamp, deadline, loaded } = entry;
-    const slot = this.#allocate(shard, key, keyHash);
+    const slot = this.#allocate(shard, key, keyHash, true);
     shard.setValue(slot, value, origin, seq, stamp, deadline, loaded, hashContent(entry));
     this.#arrived(shard, slot, deadline);
     this.#togglePlain(shard, slot, keyHash);
@@ -243,7 +243,7 @@ export class Store extends Contents {
     if (add === null) {
       if (slot >= 0) shard.release(slot);
     } else {
-      if (slot < 0) slot = this.#allocate(shard, key, keyHash);
+      if (slot < 0) slot = this.#allocate(shard, key, keyHash, true);
       const { value, deadline, loaded } = add;
       const content = hashValueContent(hashValue(value), deadline, loaded);
       shard.setValue(slot, value, event.origin, event.seq, event.stamp, deadline, loaded, content);
@@ -320,7 +320,7 @@ export class Store extends Contents {
       return state;
     }
     if (slot < 0) {
-      slot = this.#allocate(shard, key, keyHash);
+      slot = this.#allocate(shard, key, keyHash, state.only !== undefined);
       if (shard.size > ShardMap.splitAbove) {
         shard.setState(slot, state, 0);
         this.shards.split(shard);
@@ -345,8 +345,8 @@ export class Store extends Contents {
     if (deadline !== NEVER && deadline <= this.now()) shard.tellExpiry(slot);
   }
 
-  #allocate(shard: Shard, key: string, keyHash: number): number {
-    this.bounds?.added(key);
+  #allocate(shard: Shard, key: string, keyHash: number, plain: boolean): number {
+    this.bounds?.added(key, plain);
     return shard.allocate(key, keyHash);
   }
 

@@ -96,6 +96,50 @@ describe("a replicated host with a bound", () => {
     expect(small!.increment("n")).toBe(6);
   });
 
+  it("takes in any number of sets over its bound without searching for room in vain each time", () => {
+    const made = cluster([0, 10]);
+    const started = performance.now();
+    for (let i = 0; i < 20_000; i++) made.hosts[0]!.setAdd(`s${i}`, "m");
+    made.settle();
+    expect(made.hosts[1]!.size).toBe(20_000);
+    // 40 s when each search went through all keys.
+    expect(performance.now() - started).toBeLessThan(20_000);
+  });
+
+  it("lets many go a bounded number at a time, once they may", () => {
+    const made = cluster([0, 100]);
+    made.isolate(1);
+    made.run(200);
+    fill(made, 1, 20_000);
+    made.heal();
+    made.settle();
+    made.run(100);
+    const sizes = Array.from({ length: 20 }, () => {
+      made.run(20);
+      return made.hosts[1]!.size;
+    });
+    for (let i = 1; i < sizes.length; i++) expect(sizes[i - 1]! - sizes[i]!).toBeLessThanOrEqual(2_000);
+    made.run(HEARTBEATS_MS);
+    expect(made.hosts[1]!.size).toBe(100);
+  });
+
+  it("refuses more bytes for a key that is there, when nothing else may go", () => {
+    const made = new VirtualCluster({
+      settings: (index) => ({
+        joinWaitMs: 50,
+        ...(index === 0 ? { maxBytes: 100_000, eviction: "lru" } : {}),
+      }),
+    });
+    made.add();
+    made.settle();
+    const push = (): void => {
+      for (let i = 0; i < 10_000; i++) made.hosts[0]!.listPush("list", "x".repeat(100));
+    };
+    expect(push).toThrow(refused("STORE_FULL"));
+    expect(made.hosts[0]!.listLength("list")).toBeLessThan(1_000);
+    expect(made.hosts[0]!.listPop("list")).toBeDefined();
+  });
+
   it("with eviction none refuses local writes, and takes what others write", () => {
     const made = new VirtualCluster({
       settings: (index) => ({
@@ -200,6 +244,16 @@ describe("what a host let go", () => {
     expect(() => made.hosts[1]!.increment("k0")).toThrow(refused("EVICTED"));
     expect(made.hosts[1]!.status().highWaterMarks).toEqual(before.highWaterMarks);
     expect(made.hosts[1]!.increment("a key never let go")).toBe(1);
+  });
+
+  it("is not appended to, given its old deadline, or taken for absent", () => {
+    const made = letGo();
+    const [, small] = made.hosts;
+    expect(() => small!.set("k0", "x", { keepTtl: true })).toThrow(refused("EVICTED"));
+    expect(() => small!.set("k0", "x", { onlyIf: "absent" })).toThrow(refused("EVICTED"));
+    expect(small!.set("k0", "x", { onlyIf: "present" })).toBe(false);
+    made.settle();
+    expect(made.hosts[0]!.get("k0")).toBe("5");
   });
 
   it("stays hidden when an increment elsewhere brings a part of it back", () => {

@@ -90,7 +90,8 @@ export const stringCommands: readonly Command[] = [
     run: ({ kv, args, out }) => {
       const key = args.key(1);
       const old = kv.getValue(key);
-      if (old !== undefined) kv.delete(key);
+      // Also where nothing can be seen: this host may have let it go for room, and others not.
+      kv.delete(key);
       out.bulk(old);
     },
   },
