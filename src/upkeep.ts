@@ -7,6 +7,7 @@ import type { EventBody } from "./crdt/event.ts";
 import type { FleetClock } from "./fleet-clock.ts";
 import type { ReplicationEvent } from "./replication/replication-event.ts";
 import type { Replicator } from "./replication/replicator.ts";
+import { leavesRemoval } from "./replication/settlement.ts";
 import type { HostState } from "./status.ts";
 import type { Expiry } from "./store/expiry.ts";
 import type { Store } from "./store/store.ts";
@@ -88,7 +89,8 @@ export class Upkeep {
     const bodies = expiry.step(now - grace, (origin, deadline) => {
       if (!removes) return false;
       if (origin === SELF || replicator === undefined) return true;
-      const hasNoRemover = replicator.isGone(origin) || replicator.leavesRemoval(origin, now - deadline);
+      const hasNoRemover =
+        replicator.isGone(origin) || leavesRemoval(replicator.node, origin, now - deadline);
       return hasNoRemover && now >= deadline + grace + replicator.rankFor(origin) * RANK_STEP_MS;
     });
     if (bodies.length > 0) write(bodies);

@@ -225,18 +225,6 @@ export class Replicator {
     return settledVector(this.node);
   }
 
-  /**
-   * Whether the host of an origin leaves the removal of what expired `overdueMs` ago to others, having let entries
-   * go itself: and has said so since, and we have all that it had written by then, a longer life for it included.
-   */
-  leavesRemoval(origin: number, overdueMs: number): boolean {
-    const { membership, origins, world, replica } = this.node;
-    const peer = membership.get(origins.name(origin));
-    if (peer?.partial !== true || peer.state === "leaving") return false;
-    const heardAfter = world.monotonic() - peer.lastSeen < overdueMs;
-    return heardAfter && replica.vector.covers(origin, peer.vector.get(origin));
-  }
-
   /** Our place among the live ready hosts for the duties of a dead one; 0 is first. */
   rankFor(origin: number): number {
     const hosts = this.livePeers().filter((peer) => peer.state === "ready" && !peer.partial);

@@ -44,6 +44,17 @@ export function hasSeen(node: Node, origin: number, vector: VersionVector): bool
   return peer !== undefined && settledOf(node, peer).includes(vector);
 }
 
+/**
+ * Whether the host of an origin leaves the removal of what expired `overdueMs` ago to others, having let entries
+ * go itself: and has said so since, and we have all that it had written by then, a longer life for it included.
+ */
+export function leavesRemoval(node: Node, origin: number, overdueMs: number): boolean {
+  const peer = node.membership.get(node.origins.name(origin));
+  if (peer?.partial !== true || peer.state === "leaving") return false;
+  const heardSince = node.world.monotonic() - peer.lastSeen < overdueMs;
+  return heardSince && node.replica.vector.covers(origin, peer.vector.get(origin));
+}
+
 /** What a host had reported when we last had all of it: what is still to come from it was written later. */
 function settledOf(node: Node, peer: Peer): VersionVector {
   const { vector } = node.replica;
