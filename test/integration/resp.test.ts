@@ -10,6 +10,9 @@ import { promisify } from "node:util";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { natsServerForTests } from "./support/nats.ts";
+
+const nats = await natsServerForTests();
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 if (!existsSync(MAIN)) throw new Error("dist/ is not there: npm run build");
@@ -156,6 +159,48 @@ describe("a host with users and TLS", () => {
       code: 2,
       stderr: expect.stringContaining("is no JSON"),
     });
+  });
+});
+
+describe.skipIf(nats === undefined)("two hosts of one namespace", () => {
+  it("hold the same, and WAIT says so: what a keyvalue backend of wasmCloud needs", async () => {
+    const hosts = await Promise.all(
+      ["a", "b"].map(async (node) => {
+        const flags = ["--nats", nats!.url, "--namespace", "resp-two", "--node", node];
+        const args = [MAIN, "serve", "--json", "--resp", "0", "--http", "off", ...flags];
+        const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+        let url = "";
+        for await (const line of createInterface({ input: child.stdout })) {
+          const told = JSON.parse(line) as { event: string; url: string };
+          if (told.event === "listening") url = told.url;
+          if (told.event === "ready") break;
+        }
+        return { child, redis: new Redis(url) };
+      }),
+    );
+    const [a, b] = hosts.map(({ redis }) => redis) as [Redis, Redis];
+    try {
+      await a.mset("bucket:1", "one", "bucket:2", "two");
+      await a.incrby("bucket:n", 5);
+      await a.set("bucket:bytes", Buffer.from([0, 255]));
+      expect(await a.wait(1, 10_000)).toBe(1);
+      expect(await b.mget("bucket:1", "bucket:2", "bucket:n")).toEqual(["one", "two", "5"]);
+      expect(await b.getBuffer("bucket:bytes")).toEqual(Buffer.from([0, 255]));
+      expect(await b.exists("bucket:1", "bucket:none")).toBe(1);
+      await Promise.all([a.incrby("bucket:n", 1), b.incrby("bucket:n", 1), b.del("bucket:1")]);
+      await Promise.all([a.wait(1, 10_000), b.wait(1, 10_000)]);
+      for (const redis of [a, b]) {
+        expect(await redis.get("bucket:n")).toBe("7");
+        const [cursor, keys] = await redis.scan(0, "MATCH", "bucket:*", "COUNT", 1_000);
+        expect([cursor, keys.sort()]).toEqual(["0", ["bucket:2", "bucket:bytes", "bucket:n"]]);
+      }
+    } finally {
+      for (const { child, redis } of hosts) {
+        redis.disconnect();
+        child.kill("SIGTERM");
+      }
+      await Promise.all(hosts.map(({ child }) => once(child, "exit")));
+    }
   });
 });
 
