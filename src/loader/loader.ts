@@ -135,10 +135,11 @@ export class Loader {
     const flight = this.#flightFor(key);
     flight.keep();
     reply({ outcome: "loading" });
-    flight.wait().then(
-      (value) => reply(this.#outcomeOf(key, value)),
-      (error: unknown) => reply(failedAnswer(error)),
-    );
+    // A look at memory fails too, where the key has become a set or a list meanwhile.
+    flight
+      .wait()
+      .then((value) => this.#outcomeOf(key, value))
+      .then(reply, (error: unknown) => reply(failedAnswer(error)));
   }
 
   /** What another host answers to our request. */

@@ -31,7 +31,10 @@ export function checkIntent(
   }
   for (const key of replacedBy(operation, result)) {
     const state = stateAt(concerning(key, written), vector).get(key);
-    const older = state?.entries.find(({ origin, seq }) => origin !== host.incarnation || seq <= before);
+    // What is owed to an upstream stays owed, whatever becomes of the key.
+    const older = state?.entries.find(
+      ({ kind, origin, seq }) => kind !== "commit" && (origin !== host.incarnation || seq <= before),
+    );
     if (!wrote.some((event) => event.key === key)) {
       const left = viewAt(state, host.fleetNow());
       if (left !== undefined && result !== false)

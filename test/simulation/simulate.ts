@@ -10,6 +10,7 @@ import { VirtualCluster } from "../../src/testing/virtual-cluster.ts";
 import type { Delivery } from "../../src/transport/memory.ts";
 import { checkGrown, checkHost, checkQuiet, SimulationFailure } from "./checks.ts";
 import { Client } from "./client.ts";
+import { Database } from "./database.ts";
 import { crashAndRestart, disturb, type Stage } from "./disturbances.ts";
 import { drawMix, type Mix } from "./mix.ts";
 import { type RecordedEvent, recordEvent } from "./recorded.ts";
@@ -97,6 +98,7 @@ export class Simulation {
   #disturbing = true;
   #disturbances = 0;
   #checks = 0;
+  #database: Database | undefined;
   #messages = 0;
   #fingerprint = 0;
   #hostMs = 0;
@@ -109,7 +111,12 @@ export class Simulation {
     this.#random = root.fork();
     this.cluster = new VirtualCluster({
       seed: root.integer(0, 2 ** 31),
-      settings: (index) => ({ ...this.mix.settings, ...this.mix.bounds[index], ...this.#slices }),
+      settings: (index) => ({
+        ...this.mix.settings,
+        ...this.mix.bounds[index],
+        ...this.#slices,
+        ...this.#database?.settings(),
+      }),
       network: this.mix.network,
       lagMs: this.mix.lagMs,
       observe: (index) => this.#observer(index),
@@ -137,6 +144,7 @@ export class Simulation {
     this.#slices = { sliceEntries: last.chance(0.7) ? last.integer(1, 4) : 1_000, ...drawCheckpoint(last) };
     this.#faultsOfDisks = drawDiskFaults(last);
     this.#randomOfDisks = last;
+    if (last.chance(0.5)) this.#database = new Database(last.fork());
   }
 
   async run(): Promise<RunResult> {
@@ -179,6 +187,7 @@ export class Simulation {
     for (let index = 0; index < mix.hosts; index++) cluster.add();
     if (this.#random.chance(0.7)) await this.#pass(mix.settings.joinWaitMs! + 500);
     this.#repeat(mix.operationEveryMs, () => this.#client.act());
+    if (this.#database !== undefined) this.#repeat(2 * mix.operationEveryMs, () => this.#useDatabase());
     this.#repeat(mix.checkEveryMs, () => {
       for (const index of this.#alive()) if (this.#random.chance(0.7)) this.#check(index);
     });
@@ -187,10 +196,17 @@ export class Simulation {
     this.#disturbing = false;
   }
 
+  #useDatabase(): void {
+    const index = this.#random.integer(0, this.cluster.hosts.length - 1);
+    if (!this.cluster.alive(index) || this.cluster.paused(index)) return;
+    this.#database!.use(this.cluster.hosts[index]!, this.mix.vocabulary.keys);
+  }
+
   /** Everything is well again: all hosts must become equal, and nothing may be left over. */
   async #liveness(): Promise<number> {
     this.#tell("everything heals");
     const { cluster } = this;
+    if (this.#database !== undefined) this.#database.wellAgain = true;
     cluster.heal();
     for (const index of this.#alive()) cluster.resume(index);
     const healedAt = cluster.now;
@@ -203,6 +219,7 @@ export class Simulation {
     await this.#settle();
     await this.#watchersAgree();
     for (const index of this.#alive()) this.#check(index, true);
+    this.#database?.checkNothingDue(this.#alive().map((index) => cluster.hosts[index]!));
     this.#client.checkClaims(
       this.#vectors,
       this.#starts.reduce((sum, count) => sum + count, 0),

@@ -115,6 +115,24 @@ describe("a cold key in a fleet", () => {
     expect(cluster.now - before).toBeLessThan(2_000);
   });
 
+  it("fails where the key has become a set meanwhile, and harms nobody", async () => {
+    const { upstream, cluster, kvs, owner } = fleet(2);
+    upstream.rows.set("key", "row");
+    upstream.held = true;
+    const asked = Promise.allSettled(kvs.map((kv) => kv.getOrLoad("key")));
+    await pass(cluster.time, 50);
+    const loader = owner();
+    cluster.isolate(loader);
+    kvs[loader]!.setAdd("key", "member");
+    upstream.pending[0]!.answer();
+    await pass(cluster.time, 50);
+    cluster.heal();
+    upstream.held = false;
+    for (const { status } of await cluster.until(asked)) expect(["fulfilled", "rejected"]).toContain(status);
+    cluster.settle();
+    expect(kvs.map((kv) => kv.type("key"))).toEqual(["set", "set"]);
+  });
+
   it("ends when every caller has left", async () => {
     const { upstream, cluster, kvs } = fleet(3);
     upstream.held = true;
