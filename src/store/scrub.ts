@@ -97,8 +97,10 @@ export class Scrub {
         const originHash = origins.hash(entry.origin);
         hashed.entries ^= dotHash(keyHash, originHash, entry.seq, hashContent(entry), LOW_SALT);
       }
-      for (const cell of state?.cells ?? [])
+      for (const cell of state?.cells ?? []) {
+        hashed.cost++;
         hashed.cells ^= cellHash(keyHash, origins.hash(cell.origin), cell, LOW_SALT);
+      }
     }
     return hashed;
   }
