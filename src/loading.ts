@@ -72,7 +72,7 @@ export class Loading {
   /** The other hosts; `undefined` on a standalone one. */
   readonly fleet: FleetLoads | undefined;
   readonly #ownLoads: OwnLoads;
-  /** Absent on a standalone host, whose dirty keys nobody could take over. */
+  /** Absent on a standalone host without a checkpoint, whose dirty keys nobody could take over. */
   readonly #due: CommitsDue | undefined;
   readonly #timers = new Timers();
   readonly #counts: LoaderCounts = noLoaderCounts();
@@ -105,7 +105,9 @@ export class Loading {
       counts: this.#counts,
     };
     const { fleet } = this;
-    const due = fleet === undefined ? undefined : new CommitsDue(ports, () => this.#writeBehind);
+    // Only what is in the store is on other hosts, or in a checkpoint.
+    const outlives = fleet !== undefined || limits.checkpoint !== undefined;
+    const due = outlives ? new CommitsDue(ports, () => this.#writeBehind) : undefined;
     this.#due = due;
     this.#writeBehind = new WriteBehind({
       ...shared,

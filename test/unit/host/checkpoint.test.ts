@@ -8,6 +8,7 @@ import { VirtualCluster } from "../../../src/testing/virtual-cluster.ts";
 import { VirtualTime } from "../../../src/testing/virtual-time.ts";
 import { VirtualWorld } from "../../../src/testing/virtual-world.ts";
 import { type DiskFaults, VirtualDisk } from "../../simulation/virtual-disk.ts";
+import { CountingUpstream } from "../support/counting-upstream.ts";
 
 const PATH = "/data/kept";
 const SOUND: DiskFaults = { latencyMs: 1, failure: 0, damage: 0 };
@@ -62,6 +63,24 @@ function told(host: Host): ReplicationEvent[] {
 }
 
 describe("a standalone host", () => {
+  it("commits after a crash what its last checkpoint says was due", async () => {
+    const machine = new Machine();
+    const upstream = new CountingUpstream();
+    const before = await machine.start({ upstream });
+    await machine.until(before.update("key", () => "value", { commit: { within: "1m" } }));
+    await machine.until(before.update("gone", () => undefined, { commit: { within: "1m" } }));
+    upstream.rows.set("gone", "old");
+    await machine.pass(15_000);
+    expect(before.status().loader).toMatchObject({ dirty: 2, commits: 0 });
+    const after = await machine.start({ upstream });
+    expect(after.get("key")).toBe("value");
+    expect(after.status().loader!.dirty).toBe(2);
+    await machine.pass(60_000);
+    expect([...upstream.rows]).toEqual([["key", "value"]]);
+    expect(after.status().loader!.dirty).toBe(0);
+    await machine.until(after.close());
+  });
+
   it("holds after close and a new start what it held, as another incarnation", async () => {
     const machine = new Machine();
     const before = await machine.start();
