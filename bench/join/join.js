@@ -19,7 +19,7 @@ export async function run({ quick, say }) {
   const server = await startServer(say);
   const donor = startRole("join");
   const master = redis === undefined ? undefined : await filledRedis(redis, entries);
-  const measured = { decode: [], join: [], redis: [], watch: [], donorTurn: [], joinerTurn: [] };
+  const measured = { decode: [], join: [], redis: [], watch: [], donor: [], joiner: [] };
   let chunks;
   try {
     say(`join: writing ${entries.toLocaleString("en-US")} keys`);
@@ -30,19 +30,19 @@ export async function run({ quick, say }) {
       measured.decode.push(chunks.seconds);
       await donor.ask("watchTurns");
       const joined = await inRole((role) => role.ask("join", { nats: server.url }));
-      measured.donorTurn.push(await donor.ask("longestTurn"));
+      measured.donor.push(await donor.ask("longestTurn"));
       if (joined.size !== entries || joined.snapshotsInstalled !== 1) {
         throw new Error(`the joiner holds ${joined.size} keys after ${joined.snapshotsInstalled} snapshots`);
       }
       measured.join.push(joined.seconds);
-      measured.joinerTurn.push(joined.longest);
+      measured.joiner.push(joined.turns);
       if (master !== undefined) measured.redis.push(await resync(redis, master, entries));
       const watched = await inRole((role) => role.ask("watchBucket", { nats: server.url, entries }));
       measured.watch.push(watched.seconds);
       const last = (name) => measured[name].at(-1)?.toFixed(2);
       say(
         `join ${repeat}/${repeats}: ${last("join")} s, decode ${last("decode")}, redis ${last("redis")}, ` +
-          `watch ${last("watch")}; turns ${last("donorTurn")} and ${last("joinerTurn")} ms`,
+          `watch ${last("watch")}; turns of ${measured.donor.at(-1).longest.toFixed(1)} and ${joined.turns.longest.toFixed(1)} ms`,
       );
     }
     await donor.ask("close");
@@ -58,30 +58,33 @@ export async function run({ quick, say }) {
 
 function tableOf(measured, { entries, repeats, chunks }) {
   const rows = [
-    ["a fresh host joins", measured.join, measured.joinerTurn],
+    ["a fresh host joins", measured.join, measured.joiner],
     ["its chunks read in process", measured.decode, []],
     ["Redis, full resync", measured.redis, []],
     ["NATS KV, watch", measured.watch, []],
-    ["the donor meanwhile", [], measured.donorTurn],
+    ["the donor meanwhile", [], measured.donor],
   ];
   const toJoin = (peers) => pairedRatio(measured.join, peers);
   return {
     title: `Taking over ${entries.toLocaleString("en-US")} entries`,
-    columns: ["", "seconds", "longest turn, ms", "worst of all"],
+    columns: ["", "seconds", "longest turn, ms", "longest collection, ms"],
     rows: rows.map(([name, seconds, turns]) => [
       name,
       median(seconds),
-      median(turns),
-      turns.length === 0 ? Number.NaN : Math.max(...turns),
+      median(turns.map(({ longest }) => longest)),
+      median(turns.map(({ longestPause }) => longestPause)),
     ]),
     goals: [
       goal("G11", "join / decode + insert in process", toJoin(measured.decode), { atMost: 1.5 }),
       goal("G11", "join / Redis full resync", toJoin(measured.redis), { atMost: 1.3 }),
       goal("G11", "join / NATS KV watch", toJoin(measured.watch), { atMost: 0.17 }),
-      goal("G12", "longest turn of the donor, ms", median(measured.donorTurn), { atMost: 5 }),
+      goal("G12", "longest turn of the donor, ms", median(measured.donor.map(({ longest }) => longest)), {
+        atMost: 5,
+      }),
     ],
     notes: [
       `medians of ${repeats}; ${chunks.chunks} chunks, ${(chunks.bytes / entries).toFixed(1)} bytes per entry`,
+      "collecting garbage is part of a turn; its own column is by the clock",
       "a turn counts no longer than the processor time in it: what is beyond that went to other programs",
     ],
   };

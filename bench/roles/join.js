@@ -1,4 +1,5 @@
 /** What takes part in a join, each in a process of its own: who gives, who takes over, who only reads chunks. */
+import { PerformanceObserver } from "node:perf_hooks";
 import { connect, StorageType } from "nats";
 import { HybridLogicalClock } from "../../dist/causality/hybrid-logical-clock.js";
 import { Origins } from "../../dist/causality/origins.js";
@@ -21,6 +22,8 @@ const PATIENT = { timeout: 60_000 };
 let host;
 let timer;
 let blocks = [];
+let collections;
+let pauses = [];
 let bucket;
 let connection;
 
@@ -36,6 +39,11 @@ async function openHost(nats) {
 /** Notes how long every turn of the event loop takes: no longer than the processor time in it, for the rest others took. */
 function watchTurns() {
   blocks = [];
+  pauses = [];
+  collections = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) pauses.push(duration);
+  });
+  collections.observe({ entryTypes: ["gc"] });
   let last = performance.now();
   let cpuBefore = cpuMicros();
   timer = setInterval(() => {
@@ -49,7 +57,9 @@ function watchTurns() {
 
 function longestTurn() {
   clearInterval(timer);
-  return blocks.reduce((longest, block) => Math.max(longest, block), 0);
+  for (const { duration } of collections.takeRecords()) pauses.push(duration);
+  collections.disconnect();
+  return { longest: Math.max(0, ...blocks), longestPause: Math.max(0, ...pauses) };
 }
 
 function emptyReplica() {
@@ -91,9 +101,9 @@ serveRole({
     globalThis.gc();
     watchTurns();
     const seconds = await openHost(nats);
-    const longest = longestTurn();
+    const turns = longestTurn();
     const { snapshotsInstalled } = host.status().counts;
-    return { seconds, longest, size: host.size, snapshotsInstalled };
+    return { seconds, turns, size: host.size, snapshotsInstalled };
   },
 
   /** The chunks of a join, read and put in place with no network and no pauses. */

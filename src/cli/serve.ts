@@ -26,6 +26,7 @@ export async function serve(settings: ServeSettings): Promise<number> {
     return EXIT.done;
   }
   const kv = await opening;
+  tellOfCheckpoints(kv, tell);
   let doors: Doors | undefined;
   try {
     doors = await openDoors(kv, settings, tell);
@@ -43,6 +44,22 @@ export async function serve(settings: ServeSettings): Promise<number> {
     throw error;
   }
   return await drain(kv, doors, tell);
+}
+
+/** Says what became of the checkpoint that was found, and when one cannot be written. */
+function tellOfCheckpoints(kv: Tidemark, tell: Tell): void {
+  const refused = kv.status().checkpoint?.refused;
+  if (refused !== undefined) tell("checkpoint-refused", refused.message, { reason: refused.message });
+  let failing = "";
+  kv.on("replication", (batch) => {
+    for (const event of batch) {
+      if (event.type === "checkpoint") failing = "";
+      else if (event.type === "checkpoint-failed" && event.detail !== failing) {
+        failing = event.detail;
+        tell(event.type, event.detail, { reason: event.detail });
+      }
+    }
+  });
 }
 
 /** Says once that it is ready; says so too when NATS refuses what the host needs, and goes on trying. */

@@ -13,7 +13,7 @@ import type { ChunkHeader, ImageBucket, ImageEvicted } from "./image-codec.ts";
 const MAX_CHUNKS = BUCKETS + 1;
 const RETRY_MS = 400;
 /** So many chunks are asked for at a time. A donor keeps as many, for those whose answer was lost. */
-const WINDOW = 2;
+const WINDOW = 8;
 const MAX_TRIES = 6;
 /** A session that nobody pulls from is given up. */
 const IDLE_MS = 20_000;
@@ -128,7 +128,7 @@ export function decodeDigests(bytes: Uint8Array, buckets: number): Int32Array | 
 
 interface Session {
   readonly source: ImageSource;
-  /** The last two chunks, for those whose answer was lost. */
+  /** The last chunks, for those whose answer was lost. */
   readonly recent: Map<number, Uint8Array>;
   next: number;
   /** When it last went on: to ask for the same again does not hold it open. */
@@ -199,7 +199,7 @@ export class Donor {
     return true;
   }
 
-  /** A chunk: the next one, or one of the last two again; `undefined` for any other. */
+  /** A chunk: the next one, or one of the last again; `undefined` for any other. */
   chunk(id: string, index: number, now: number): Uint8Array | undefined {
     const session = this.#sessions.get(id);
     if (session === undefined) return undefined;

@@ -5,6 +5,7 @@ import {
   Donor,
   type ImageSource,
   MAX_SESSIONS,
+  nextToAsk,
   pullStep,
   startPull,
   takeChunk,
@@ -41,6 +42,23 @@ describe("taking over an image", () => {
     ];
     expect(results).toEqual([false, false, true, false, true]);
     expect(taken.chunks.map(({ index }) => index)).toEqual([0, 1]);
+  });
+
+  it("asks for eight at a time once the session is open, and for fewer while what came is worked off", () => {
+    const taken = pull();
+    const asks = (backlog = 0): number[] => {
+      const asked: number[] = [];
+      for (let next = nextToAsk(taken, backlog); next !== undefined; next = nextToAsk(taken, backlog))
+        asked.push(next);
+      return asked;
+    };
+    expect([asks(), asks()]).toEqual([[0], []]);
+    takeChunk(taken, chunk(0), 1);
+    expect(asks()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    takeChunk(taken, chunk(1), 2);
+    expect([asks(9), asks(1), asks(1)]).toEqual([[], [9], []]);
+    takeChunk(taken, chunk(2, { last: true }), 3);
+    expect(asks()).toEqual([]);
   });
 
   it("becomes patient anew with every chunk", () => {
@@ -85,15 +103,29 @@ function donor(): Donor {
 }
 
 describe("giving an image", () => {
-  it("hands out chunk after chunk, the last two again where an answer was lost, and no other", () => {
+  it("hands out chunk after chunk, the last eight again where an answer was lost, and no other", () => {
     const giving = donor();
-    expect(giving.open("s", () => source(4), 0)).toBe(true);
+    expect(giving.open("s", () => source(10), 0)).toBe(true);
     const at = (index: number) => giving.chunk("s", index, 0)?.[0];
     expect([at(0), at(0), at(1), at(0), at(2), at(1), at(2)]).toEqual([0, 0, 1, 0, 2, 1, 2]);
-    expect([at(0), at(4), giving.chunk("none", 0, 0)]).toEqual([undefined, undefined, undefined]);
-    expect(giving.served).toBe(0);
-    expect([at(3), at(3), at(4)]).toEqual([3, 3, undefined]);
+    expect([3, 4, 5, 6, 7, 8].map(at)).toEqual([3, 4, 5, 6, 7, 8]);
+    expect([at(1), at(0), giving.isPast("s", 0)]).toEqual([1, undefined, true]);
+    expect([giving.served, giving.chunk("none", 0, 0)]).toEqual([0, undefined]);
+    expect([at(9), at(9), at(10)]).toEqual([9, 9, undefined]);
     expect(giving.served).toBe(1);
+  });
+
+  it("says nothing to who asks before it is its turn, or beyond the end", () => {
+    const giving = donor();
+    giving.open("s", () => source(2), 0);
+    expect([giving.isAhead("s", 0), giving.isAhead("s", 1), giving.isAhead("none", 1)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    giving.chunk("s", 0, 0);
+    giving.chunk("s", 1, 0);
+    expect([giving.isAhead("s", 1), giving.isAhead("s", 2)]).toEqual([false, true]);
   });
 
   it("serves two at a time", () => {
