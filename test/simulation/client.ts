@@ -39,21 +39,30 @@ export class Client {
   readonly #random: Random;
   readonly #mix: Mix;
   readonly #written: Written;
+  readonly #started: () => number;
   readonly #tell: (what: () => string) => void;
   readonly #claims: Claim[] = [];
   readonly #watchers = new Map<Host, Watcher>();
   #operations = 0;
+  #operating = false;
   #failure: Error | undefined;
 
+  /** `started`: how many starts of hosts there were. */
   constructor(
-    stage: { cluster: VirtualCluster; random: Random; mix: Mix; written: Written },
+    stage: { cluster: VirtualCluster; random: Random; mix: Mix; written: Written; started: () => number },
     tell: (what: () => string) => void,
   ) {
     this.#cluster = stage.cluster;
     this.#random = stage.random;
     this.#mix = stage.mix;
     this.#written = stage.written;
+    this.#started = stage.started;
     this.#tell = tell;
+  }
+
+  /** Whether what is being written is written by an operation. */
+  get operating(): boolean {
+    return this.#operating;
   }
 
   /** Operations that were not refused. */
@@ -84,12 +93,12 @@ export class Client {
   }
 
   /**
-   * Compares what was promised with the vectors that every incarnation was last seen with. `started` are
-   * all there ever were: what the dead had nobody knows.
+   * Compares what was promised with the vectors that every incarnation was last seen with: what the dead had
+   * nobody knows.
    */
-  checkClaims(vectors: ReadonlyMap<string, ReadonlyMap<string, number>>, started: number): void {
+  checkClaims(vectors: ReadonlyMap<string, ReadonlyMap<string, number>>): void {
     const alive = new Set(this.#cluster.hosts.filter((_, index) => this.#cluster.alive(index)));
-    const dead = started - alive.size;
+    const dead = this.#started() - alive.size;
     for (const { token, hosts, atMs } of this.#claims) {
       const having = [...alive].filter(({ incarnation }) => {
         return incarnation !== token.incarnation && covers(vectors.get(incarnation), token);
@@ -133,11 +142,14 @@ export class Client {
     const made = this.#written.get(host.incarnation)?.length ?? 0;
     let got: { result: unknown } | { error: ErrorCode };
     try {
+      this.#operating = true;
       got = { result: perform(host, operation) };
     } catch (error) {
       if (!(error instanceof TidemarkError)) throw error;
       if (REFUSALS.includes(error.code)) return;
       got = { error: error.code };
+    } finally {
+      this.#operating = false;
     }
     this.#operations++;
     this.#tell(() => `${host.node} ${inWords(operation)} -> ${JSON.stringify(got, inJson)}`);
@@ -186,7 +198,18 @@ export class Client {
     if (token.seq === 0) return;
     this.#hear(host.replicated({ hosts, timeout: 5_000 }), (count) => {
       this.#claims.push({ token, hosts: count, atMs: this.#cluster.now });
+      // Those who have died may have had it. Everybody else has it now, and not only in the end.
+      const others = this.#cluster.hosts.filter((other) => other !== host && !other.closed);
+      const having = others.filter((other) => covers(other.inspect().vector, token)).length;
+      if (having + this.#gone() >= count) return;
+      const name = `${token.incarnation}/${token.seq}`;
+      throw new SimulationFailure("durable", `${name} is said to be on ${count} hosts, and is on ${having}`);
     });
+  }
+
+  /** Starts of hosts that are no more. */
+  #gone(): number {
+    return this.#started() - this.#cluster.hosts.filter((host) => !host.closed).length;
   }
 
   #askWaitFor(host: Host, other: Host): void {

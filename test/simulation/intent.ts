@@ -1,11 +1,11 @@
 /**
  * What an operation may write. The oracle says what events mean, whatever they are; this says that they are
  * those that the operation is to make: that they name nothing that their writer had not applied, that what
- * replaces a key leaves nothing of what its writer had applied, let go for room or not, and that a new
- * deadline is no new value.
+ * replaces a key leaves nothing of what its writer had applied, let go for room or not, that a new deadline is
+ * no new value, and that what a host does by itself nobody sees.
  */
 import type { Host } from "../../src/host.ts";
-import { SimulationFailure, type Written } from "./checks.ts";
+import { SimulationFailure, viewName, type Written } from "./checks.ts";
 import { keysOf, type Operation } from "./operations.ts";
 import { stateAt, viewAt } from "./oracle.ts";
 import type { RecordedDot, RecordedEvent } from "./recorded.ts";
@@ -42,6 +42,29 @@ export function checkIntent(
     } else if (older !== undefined) fail(key, `leaves ${older.kind} ${older.origin}/${older.seq}`);
     else if (state !== undefined && state.cells.length > 0) fail(key, "leaves what was counted");
   }
+}
+
+/** Checks an event that no operation made: what a host does by itself changes nothing that anybody sees. */
+export function checkUpkeep(host: Host, event: RecordedEvent, written: Written): void {
+  const { vector } = host.inspect();
+  const before = new Map(vector).set(event.origin, event.seq - 1);
+  const now = host.fleetNow();
+  for (const key of event.sweep === null ? [event.key] : sweptKeys(event.sweep, written)) {
+    const events = concerning(key, written);
+    const [was, is] = [before, vector].map((at) => viewName(viewAt(stateAt(events, at).get(key), now)));
+    if (was === is) continue;
+    const message = `${host.node} by itself turns ${JSON.stringify(key)} from ${was} into ${is}`;
+    throw new SimulationFailure("intent", message, { key, vector });
+  }
+}
+
+function sweptKeys(sweep: NonNullable<RecordedEvent["sweep"]>, written: Written): Set<string> {
+  const made = written.get(sweep.origin) ?? [];
+  const within = made.filter(({ seq, add }) => {
+    const inTime = add?.kind === "value" && add.deadline >= sweep.from && add.deadline <= sweep.to;
+    return inTime && seq <= sweep.upTo && !sweep.except.has(seq);
+  });
+  return new Set(within.map(({ key }) => key));
 }
 
 function concerning(key: string, written: Written): RecordedEvent[] {

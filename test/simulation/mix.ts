@@ -157,7 +157,8 @@ function drawAnything(random: Random): Mix {
 }
 
 function drawVocabulary(random: Random): Vocabulary {
-  const keys = ["a", "b", "c", "p:a", "p:b", "p:q:a", "grün", "d"];
+  // The bucket of the last one follows that of "c": two keys apart at the edge of what an image has given.
+  const keys = ["a", "b", "c", "p:a", "p:b", "p:q:a", "grün", "d6s"];
   const names = Object.keys(WEIGHTS) as OperationName[];
   const chosen = names.filter(() => random.chance(0.55));
   // What only removes needs something that adds.

@@ -12,6 +12,7 @@ import { checkGrown, checkHost, checkQuiet, SimulationFailure } from "./checks.t
 import { Client } from "./client.ts";
 import { Database } from "./database.ts";
 import { crashAndRestart, disturb, type Stage } from "./disturbances.ts";
+import { checkUpkeep } from "./intent.ts";
 import { drawMix, type Mix } from "./mix.ts";
 import { type RecordedEvent, recordEvent } from "./recorded.ts";
 import { type DiskFaults, drawCheckpoint, drawDiskFaults, VirtualDisk } from "./virtual-disk.ts";
@@ -62,6 +63,8 @@ const SILENCE_MS = 8_000;
 const FORGET_MS = 12 * 60_000;
 const FORGET_EVERY = 40;
 const LOOK_MS = 20;
+/** What hosts write by themselves is looked at once in so many events. */
+const UPKEEP_EVERY = 3;
 /** Hosts tell watchers of what expired at least this often. */
 const EXPIRY_TOLD_MS = 5_000;
 /** Turns of the promise queue that readers get between two steps of time. */
@@ -99,6 +102,7 @@ export class Simulation {
   #disturbances = 0;
   #checks = 0;
   #database: Database | undefined;
+  #upkeep = 0;
   #messages = 0;
   #fingerprint = 0;
   #hostMs = 0;
@@ -136,7 +140,8 @@ export class Simulation {
       },
     };
     const { cluster, mix, written } = this;
-    this.#client = new Client({ cluster, random: root.fork(), mix, written }, (what) => {
+    const started = (): number => this.#starts.reduce((sum, count) => sum + count, 0);
+    this.#client = new Client({ cluster, random: root.fork(), mix, written, started }, (what) => {
       // Every operation is told, and most runs tell nobody.
       if (options.tell !== undefined) this.#tell(what());
     });
@@ -220,10 +225,7 @@ export class Simulation {
     await this.#watchersAgree();
     for (const index of this.#alive()) this.#check(index, true);
     this.#database?.checkNothingDue(this.#alive().map((index) => cluster.hosts[index]!));
-    this.#client.checkClaims(
-      this.#vectors,
-      this.#starts.reduce((sum, count) => sum + count, 0),
-    );
+    this.#client.checkClaims(this.#vectors);
     checkQuiet(
       this.#alive().map((index) => cluster.hosts[index]!),
       this.written,
@@ -330,6 +332,10 @@ export class Simulation {
           throw new SimulationFailure("I9", message);
         }
         made.push(recorded);
+        // What a database is behind comes and goes with that.
+        const byItself = !this.#client.operating && (recorded.sweep !== null || this.#database === undefined);
+        if (!byItself || ++this.#upkeep % UPKEEP_EVERY !== 0) return;
+        checkUpkeep(this.cluster.hosts[index]!, recorded, this.written);
       },
     };
   }
