@@ -14,7 +14,8 @@ import { checkOptions } from "../arguments.ts";
 import { bytesOf, type Codec } from "../loader/codec.ts";
 import { type Mutation, microsToStamp, type Row, type Stored, type Upstream } from "../loader/upstream.ts";
 import { keyToToken } from "./kv-keys.ts";
-import { checkedBucket, connectionOf, isConnection, type NatsConnectionOption } from "./nats-bucket.ts";
+import { checkedBucket, connectionOf, isConnection } from "./nats-bucket.ts";
+import type { NatsConnectionOption } from "./nats-connection.ts";
 import { once } from "./optional-package.ts";
 
 export { type Mirror, type MirrorOptions, mirror } from "./mirror.ts";

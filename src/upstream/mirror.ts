@@ -5,7 +5,8 @@
 import type { KV, KvEntry, NatsConnection, QueuedIterator } from "nats";
 import { checkOptions } from "../arguments.ts";
 import { tokenToKey } from "./kv-keys.ts";
-import { checkedBucket, connectionOf, isConnection, type NatsConnectionOption } from "./nats-bucket.ts";
+import { checkedBucket, connectionOf, isConnection } from "./nats-bucket.ts";
+import type { NatsConnectionOption } from "./nats-connection.ts";
 
 export interface MirrorOptions {
   /** A server URL, options of `nats.connect`, or a connection of `nats` 2 (never closed by us). */

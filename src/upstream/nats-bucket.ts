@@ -1,9 +1,7 @@
 /** The connection and the bucket that the KV driver and the mirror are given. */
 import { type ConnectionOptions, connect, type NatsConnection } from "nats";
 import { TidemarkError } from "../errors.ts";
-
-/** A server URL, options of `nats.connect`, or a connection of `nats` 2 that stays its owner's. */
-export type NatsConnectionOption = string | ConnectionOptions | NatsConnection;
+import type { NatsConnectionOption } from "./nats-connection.ts";
 
 /** A bucket's name as NATS takes it. Throws `INVALID_ARGUMENT`. */
 export function checkedBucket(bucket: unknown): string {
@@ -17,7 +15,7 @@ export function checkedBucket(bucket: unknown): string {
 /** The connection that options mean; one that was given stays its owner's. */
 export async function connectionOf(given: NatsConnectionOption): Promise<NatsConnection> {
   if (isConnection(given)) return given;
-  return connect(typeof given === "string" ? { servers: given } : given);
+  return connect(typeof given === "string" ? { servers: given } : (given as ConnectionOptions));
 }
 
 export function isConnection(given: NatsConnectionOption): given is NatsConnection {
