@@ -75,21 +75,23 @@ export class Writes {
         "setMany takes pairs of key and value, such as a Map; see Object.entries",
       );
     }
-    const pairs = Array.from(entries, (pair) => {
+    // The last of several writes to one key is the one that stays, as in any other order of calls.
+    const last = new Map<string, Value>();
+    for (const pair of entries) {
       if (!Array.isArray(pair) || pair.length !== 2) {
         throw new TidemarkError(
           "INVALID_ARGUMENT",
           "setMany takes pairs of key and value, such as [[key, value]]",
         );
       }
-      return [this.#key(pair[0]), this.#value(pair[1])] as const;
-    });
+      last.set(this.#key(pair[0]), this.#value(pair[1]));
+    }
     const deadline = ttl === undefined ? this.#newDeadline() : this.#after(ttl);
     this.#ports.writable();
-    // The last of several writes to one key is the one that stays, as in any other order of calls.
-    const last = new Map(pairs);
     this.#makeRoom([...last.keys()]);
-    this.#ports.write(Array.from(last, ([key, value]) => this.#setBody(key, value, deadline)));
+    const bodies: EventBody[] = [];
+    for (const [key, value] of last) bodies.push(this.#setBody(key, value, deadline));
+    this.#ports.write(bodies);
   }
 
   increment(givenKey: string, delta: number | bigint): number | bigint {
