@@ -8,6 +8,7 @@ export default defineConfig({
       { test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/*.test.ts"], testTimeout: 30_000 } },
       { test: { name: "property", include: ["test/property/**/*.test.ts"], testTimeout: 120_000 } },
       { test: { name: "simulation", include: ["test/simulation/**/*.test.ts"], testTimeout: 300_000 } },
+      { test: { name: "mutants", include: ["test/mutants/**/*.test.ts"], testTimeout: 300_000 } },
       {
         test: {
           name: "integration",

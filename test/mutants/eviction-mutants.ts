@@ -1,0 +1,226 @@
+/** Mutants of eviction on replicated hosts: what may go, what is said of it, and what is then shown. */
+import { type Mutant, mutant } from "./mutant.ts";
+
+const STORE = "store/store.ts";
+const EVICTED = "store/evicted.ts";
+const INSTALL = "store/install.ts";
+const IMAGE = "store/image.ts";
+
+export const EVICTION_MUTANTS: readonly Mutant[] = [
+  mutant(
+    "noMask",
+    "What arrives on a key that something was let go of is shown as if it were all: a part, or a loser.",
+    STORE,
+    "if (!exact) target.state.masked = !emptied || increment?.onValue === true || this.evicted!.doubts(origin);",
+    "",
+  ),
+  mutant(
+    "noPlainMask",
+    "The short way for plain values does not ask whether their writer had seen what was let go here.",
+    STORE,
+    "if (slot < 0 && this.evicted?.mayHold(keyHash) && this.evicted.doubts(event.origin)) return false;",
+    "",
+  ),
+  mutant(
+    "maskForgotten",
+    "A masked value alone on its key is stored as a plain one, and so shown.",
+    "crdt/key-state.ts",
+    "if (this.masked || this.commits.length > 0) return undefined;",
+    "if (this.commits.length > 0) return undefined;",
+  ),
+  mutant(
+    "maskEndsEarly",
+    "A mask ends with the next write, whether or not that replaces all there is.",
+    STORE,
+    "target.state.masked = !emptied ||",
+    "target.state.masked = ",
+  ),
+  mutant(
+    "onValueIgnored",
+    "An increment of a value that was let go here is shown without that value.",
+    STORE,
+    "increment?.onValue === true || ",
+    "",
+  ),
+  {
+    name: "evNameHidden",
+    breaks:
+      "What was let go is named only where the key shows nothing: what its writer had let go stays elsewhere.",
+    edits: [
+      {
+        file: EVICTED,
+        find: "export function evictedOf({ evicted }: Store, key: string): VersionVector | null {",
+        replace:
+          "export function evictedOf(store: Store, key: string): VersionVector | null {\n  const { evicted } = store;\n  const shard = store.shards.of(key);\n  const slot = shard.find(key);\n  if (slot >= 0 && !(shard.isState(slot) && shard.stateAt(slot).hollow)) return null;",
+      },
+    ],
+  },
+  mutant(
+    "noEvName",
+    "Writes do not name what their writer had let go: the old value stays elsewhere and comes back.",
+    EVICTED,
+    "return evicted?.partial && evicted.mayHold(hashKey(key)) ? evicted.vector : null;",
+    "return null;",
+  ),
+  mutant(
+    "noEvSent",
+    "What a writer had let go is removed at its own host only.",
+    "replication/event-codec.ts",
+    "if (event.evicted !== null) kind |= EVICTED;",
+    "",
+  ),
+  mutant(
+    "evNameStops",
+    "What a writer had let go is removed where it is, and not waited for where it is still to come.",
+    "store/removal.ts",
+    'if (until > store.vector.get(origin)) store.pending.add({ kind: "upTo", key: target.key, origin, until });\n  }\n}\n\n/** Removes what a sweep',
+    "}\n}\n\n/** Removes what a sweep",
+  ),
+  mutant(
+    "incrementEvicted",
+    "An increment of a key that was let go begins again at 0.",
+    "write-ports.ts",
+    "if (!mayStandElsewhere(store, key)) return;",
+    "return;",
+  ),
+  mutant(
+    "evictUnsettled",
+    "Keys are let go that not all hosts have: nobody may be left who has them whole.",
+    "store/bounds.ts",
+    'if (state === undefined) return floor.covers(shard.originAt(slot), shard.seqAt(slot)) ? "now" : "later";\n  for (const entry of state.entries()) if (!floor.covers(entry.origin, entry.seq)) return "later";',
+    "",
+  ),
+  mutant(
+    "evictMixed",
+    "Keys with collections and counters are let go too: what comes later is a part, and is shown.",
+    "crdt/key-state.ts",
+    "if (this.values.length === 0 || this.cells.length > 0 || this.#dots !== null) return false;",
+    "",
+  ),
+  mutant(
+    "floorWhileOpen",
+    "More counts as settled while a frame is open: its events then name what their writer had not let go when it wrote them.",
+    "replication/replicator.ts",
+    "settled(): VersionVector {\n    this.node.publisher.release();",
+    "settled(): VersionVector {",
+  ),
+  mutant(
+    "settledAtOnce",
+    "What a host reports counts as settled although we lack events that it had then.",
+    "replication/settlement.ts",
+    "if (!peer.settled.includes(peer.vector) && vector.includes(peer.vector)) peer.settled = peer.vector.copy();",
+    "if (!peer.settled.includes(peer.vector)) peer.settled = peer.vector.copy();",
+  ),
+  mutant(
+    "evictNotNoted",
+    "What is let go is not remembered: the host takes itself for complete.",
+    STORE,
+    "evicted?.note(keyHash, shard.originAt(slot), shard.seqAt(slot));",
+    "",
+  ),
+  mutant(
+    "evictNoLimbo",
+    "What is let go while an image is given is missing from it, as if it had been removed.",
+    STORE,
+    "for (const session of this.sessions) session.entryRemoved(key, keyHash, plainEntry(shard, slot), false);\n      this.#togglePlain(shard, slot, keyHash);\n      evicted",
+    'if (why !== "evict") for (const session of this.sessions) session.entryRemoved(key, keyHash, plainEntry(shard, slot), false);\n      this.#togglePlain(shard, slot, keyHash);\n      evicted',
+  ),
+  mutant(
+    "partialSweep",
+    "A host that has let go of values sweeps: it cannot except those whose lives were made longer.",
+    "store/expiry.ts",
+    "const partial = store.evicted?.partial === true;",
+    "const partial = false;",
+  ),
+  mutant(
+    "partialCompared",
+    "Digests of hosts that hold less are compared with others: a false alarm.",
+    "replication/audit.ts",
+    "if (!comparable || own.partial || heartbeat.partial) {",
+    "if (!comparable) {",
+  ),
+  mutant(
+    "partialAsProof",
+    "What the giver of an image had let go is taken to have been removed.",
+    INSTALL,
+    "if (image.evicted === null) return true;",
+    "return true;",
+  ),
+  mutant(
+    "keepUnproven",
+    "What may have been removed at the giver is kept: what was removed comes back.",
+    INSTALL,
+    "for (const { origin, seq } of gone) {",
+    "for (const { origin, seq } of isWhole ? gone : []) {",
+  ),
+  mutant(
+    "unprovenNotNoted",
+    "What is dropped because the giver may have let it go is not remembered as missing.",
+    INSTALL,
+    "store.evicted?.note(target.keyHash, origin, seq);\n      if (!isWhole) unproven++;",
+    "if (!isWhole) unproven++;",
+  ),
+  mutant(
+    "newsNotHidden",
+    "A giver that has let go of what we never had is taken to hold all of every key.",
+    INSTALL,
+    "hidesNews: image.evicted !== null && !store.vector.includes(image.evicted.vector),",
+    "hidesNews: false,",
+  ),
+  mutant(
+    "builtNoEvAdopt",
+    "An empty host that builds its store from a partial giver's image takes itself for complete.",
+    "store/build.ts",
+    "if (evicted !== null) adoptEvicted(store, evicted);",
+    "",
+  ),
+  mutant(
+    "wholeAsProof",
+    "What a partial giver lacks of a key that it shows is taken to have been removed by events that it had applied.",
+    INSTALL,
+    "if (!letGo || ",
+    "if (isWhole || !letGo || ",
+  ),
+  mutant(
+    "noEvAdopt",
+    "What the giver of an image had let go does not count as missing here.",
+    INSTALL,
+    "if (installation.hidesNews) adoptEvicted(store, image.evicted!);",
+    "",
+  ),
+  mutant(
+    "adoptNoKeys",
+    "Of what the giver had let go the keys are not taken over.",
+    EVICTED,
+    "if (keys?.length === FILTER_BYTES) for (let i = 0; i < FILTER_BYTES; i++) own[i]! |= keys[i]!;\n    else own.fill(255);",
+    "",
+  ),
+  mutant(
+    "mixedIgnored",
+    "A key counts as replaced by an image although the giver also holds what we had seen and let go.",
+    INSTALL,
+    "if (!knowsOurs || there.mixed ||",
+    "if (!knowsOurs ||",
+  ),
+  mutant(
+    "oursIgnored",
+    "A key counts as replaced by an image although the giver had not applied what we let go.",
+    INSTALL,
+    "if (!knowsOurs || there.mixed ||",
+    "if (there.mixed ||",
+  ),
+  mutant(
+    "noSyncMask",
+    "An image does not say which keys the giver masks.",
+    IMAGE,
+    "if (shard.stateAt(slot).masked) masked.add(key);",
+    "",
+  ),
+  mutant(
+    "imageNotPartial",
+    "A giver that has let go of keys does not say so in its image.",
+    IMAGE,
+    "this.evicted = evictedThere(store);",
+    "this.evicted = null;",
+  ),
+];
