@@ -5,6 +5,7 @@
  * or mistaken about who is alive, the next in order commits it a little later; that two do so does no harm, since
  * rows are only written over older ones.
  */
+import { stampToMs } from "./causality/hybrid-logical-clock.ts";
 import type { CommitEntry, Value } from "./crdt/entry.ts";
 import type { EventBody, ReplicatedEvent } from "./crdt/event.ts";
 import type { Mutation } from "./loader/upstream.ts";
@@ -89,7 +90,9 @@ export class CommitsDue {
     const { value, expiresAt } = newest;
     const mutation: Mutation =
       value === null ? { type: "delete", ...order } : { type: "put", ...order, value, expiresAt };
-    this.#writeBehind().add(mutation, Math.max(0, by - this.#ports.now()));
+    // A host whose clock is behind, and that is alone, would wait for as long: no longer than the writer meant to.
+    const meantMs = by - stampToMs(newest.stamp);
+    this.#writeBehind().add(mutation, Math.max(0, Math.min(meantMs, by - this.#ports.now())));
   }
 
   #due(key: string): readonly CommitEntry[] {

@@ -92,6 +92,18 @@ describe("an update in a fleet", () => {
     expect([...upstream.rows]).toEqual([["kept", "value"]]);
   });
 
+  it("is committed in time by a host whose clock is minutes behind, though it is alone", async () => {
+    const { upstream, cluster, kvs } = fleet(2);
+    cluster.skewClock(1, -240_000);
+    cluster.run("15s");
+    await cluster.until(kvs[0]!.update("key", () => "value", { commit: { within: "1s" } }));
+    cluster.settle();
+    cluster.crash(0);
+    cluster.run("15s");
+    await pass(cluster.time, 1_000);
+    expect(upstream.rows.get("key")).toBe("value");
+  });
+
   it("outlives what happens to the key in memory", async () => {
     const { upstream, cluster, kvs } = fleet(3);
     const update = (key: string, ttl?: number) =>
