@@ -37,7 +37,7 @@ export interface OpenOptions {
    * bound is `eviction`: `"lru"` (default; an approximation, CLOCK) and `"s3fifo"` (resists scans) let keys
    * go that hold a value, here alone, once every live host has them; sets, lists and counters stay. `"none"`
    * refuses writes with `STORE_FULL`, and applies what other hosts write whatever the bound. A host that has
-   * let go of something refuses to begin a counter where a value may stand elsewhere (`EVICTED`).
+   * let go of something refuses what depends on a value that may stand elsewhere (`EVICTED`).
    */
   maxEntries?: number;
   maxBytes?: Size;
