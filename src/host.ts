@@ -119,7 +119,10 @@ class TidemarkHost extends Commands implements Host {
     this.#store = new Store({
       origins: this.#origins,
       now: () => this.#fleet.now(),
-      bounds: boundsOf(settings, (key) => this.#loading?.awaitsCommit(key) === true),
+      bounds: boundsOf(settings, {
+        isNeeded: (key) => this.#loading?.awaitsCommit(key) === true,
+        besides: () => this.#replicator?.node.log.bytes ?? 0,
+      }),
       fleet:
         transport === undefined
           ? undefined

@@ -33,7 +33,8 @@ export interface OpenOptions {
    */
   ttlFrom?: "creation" | "write";
   /**
-   * How many keys, and how many bytes of memory, to keep at most. Default: no bound. What happens at the
+   * How many keys, and how many bytes of memory (keys, values, what is kept about them, the log), to keep at most.
+   * Default: no bound. What happens at the
    * bound is `eviction`: `"lru"` (default; an approximation, CLOCK) and `"s3fifo"` (resists scans) let keys
    * go that hold a value, here alone, once every live host has them; sets, lists and counters stay. `"none"`
    * refuses writes with `STORE_FULL`, and applies what other hosts write whatever the bound. A host that has
@@ -59,7 +60,10 @@ export interface OpenOptions {
   /** Largest key and value. Defaults 64 KiB and 8 MiB. */
   maxKeyBytes?: Size;
   maxValueBytes?: Size;
-  /** How much of the recent event stream is kept to answer replays, default `"64mb"`. */
+  /**
+   * How much of the recent event stream is kept to answer replays, default `"64mb"`, or an eighth of `maxBytes` if
+   * that is less. It counts towards `maxBytes`.
+   */
   logBytes?: Size;
   /** Own events that the server has not confirmed, at most, before writes throw `BACKPRESSURE`. Default `"64mb"`. */
   maxUnconfirmedBytes?: Size;
@@ -187,7 +191,7 @@ export function resolveSettings(options: OpenOptions = {}): Settings {
     checkpoint: checkpointOption(options.checkpoint),
     maxKeyBytes: sizeOption(options, "maxKeyBytes", LARGEST_KEY_BYTES),
     maxValueBytes: sizeOption(options, "maxValueBytes", LARGEST_VALUE_BYTES),
-    logBytes: sizeOption(options, "logBytes", Number.MAX_SAFE_INTEGER),
+    logBytes: logOption(options),
     maxUnconfirmedBytes: sizeOption(options, "maxUnconfirmedBytes", Number.MAX_SAFE_INTEGER),
     heartbeatMs: heartbeat === undefined ? undefined : wait(heartbeat, "heartbeat", MIN_HEARTBEAT_MS),
     joinWaitMs: wait(options.joinWait ?? DEFAULTS.joinWaitMs, "joinWait", 0),
@@ -260,6 +264,13 @@ function evictionOption(value: unknown): "lru" | "s3fifo" | "none" {
   if (value === undefined) return "lru";
   if (value === "lru" || value === "s3fifo" || value === "none") return value;
   throw invalid("eviction", value, `"lru", "s3fifo" or "none"`);
+}
+
+/** The log counts towards `maxBytes`: unless told, an eighth of that at most. */
+function logOption(options: OpenOptions): number {
+  if (options.logBytes !== undefined || options.maxBytes === undefined)
+    return sizeOption(options, "logBytes", Number.MAX_SAFE_INTEGER);
+  return Math.min(DEFAULTS.logBytes, Math.ceil(boundOption(options.maxBytes) / 8));
 }
 
 type SizeOption = "maxKeyBytes" | "maxValueBytes" | "logBytes" | "maxUnconfirmedBytes";

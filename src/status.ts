@@ -142,7 +142,7 @@ export interface Status {
         readonly tookMs: number;
       }
     | undefined;
-  /** What is kept is bounded: how much it is (bytes only where they are bounded), and who had to go. */
+  /** What is kept is bounded: how much it is (bytes, the log among them, only where they are bounded), and who had to go. */
   readonly bounds:
     | { readonly bytes: number; readonly evicted: number; readonly exceeded: boolean }
     | undefined;
@@ -209,7 +209,7 @@ export function statusOf({
     bounds:
       store.bounds === undefined
         ? undefined
-        : { bytes: store.shards.bytes, evicted: store.bounds.evicted, exceeded: store.bounds.exceeded },
+        : { bytes: store.bounds.bytes, evicted: store.bounds.evicted, exceeded: store.bounds.exceeded },
     logBytes: node?.log.bytes ?? 0,
     inboxBytes: node?.inbox.bytes ?? 0,
     unconfirmedBytes: node?.publisher.unconfirmedBytes ?? 0,

@@ -15,6 +15,8 @@ const UNBOUNDED = Number.POSITIVE_INFINITY;
 /** So much more than the bound is kept of what is not settled yet, before local writes are refused. */
 const UNSETTLED_ENTRIES = 65_536;
 const UNSETTLED_BYTES = 64 * 1024 * 1024;
+/** What a removal that waits for its entry takes, about. */
+const PENDING_BYTES = 250;
 /** So many keys are let go after one event, and in one turn of upkeep, at most. */
 const PER_EVENT = 8;
 const PER_TURN = 2_000;
@@ -29,6 +31,8 @@ export interface BoundSettings {
   readonly eviction: EvictionPolicy;
   /** Keys that may not go yet, for what is to become of them elsewhere: none where absent. */
   readonly isNeeded?: (key: string) => boolean;
+  /** Bytes that count towards `maxBytes` besides the data and the removals that wait: the log. */
+  readonly besides?: () => number;
 }
 
 /** Whether a slot may be let go: now, when more is settled, or never as it is. */
@@ -61,10 +65,10 @@ export interface Eviction {
 /** The bound a host keeps, `undefined` for none. */
 export function boundsOf(
   { maxEntries, maxBytes, eviction }: BoundSettings,
-  isNeeded: (key: string) => boolean,
+  ports: Pick<BoundSettings, "isNeeded" | "besides">,
 ): BoundSettings | undefined {
   if (maxEntries === UNBOUNDED && maxBytes === UNBOUNDED) return undefined;
-  return { maxEntries, maxBytes, eviction, isNeeded };
+  return { maxEntries, maxBytes, eviction, ...ports };
 }
 
 export class Bounds {
@@ -87,6 +91,13 @@ export class Bounds {
     };
     if (settings.eviction === "lru") this.#eviction = new ClockEviction(store.shards, mayGo);
     else if (settings.eviction === "s3fifo") this.#eviction = new S3FifoEviction(store.shards, mayGo);
+  }
+
+  /** What is kept, in bytes, where there is a bound on them. */
+  get bytes(): number {
+    if (this.#settings.maxBytes === UNBOUNDED) return 0;
+    const { shards, pending } = this.#store;
+    return shards.bytes + pending.size * PENDING_BYTES + (this.#settings.besides?.() ?? 0);
   }
 
   /** Keys let go since start. */
@@ -114,7 +125,7 @@ export class Bounds {
       return;
     }
     if (newKeys > 0) this.#letGo(newKeys, newKeys + PER_EVENT);
-    else if (this.#store.shards.bytes <= this.#settings.maxBytes) return;
+    else if (this.bytes <= this.#settings.maxBytes) return;
     if (!this.#exceeds(newKeys, 0, 0)) return;
     const mayGoLater = this.#more || !this.#stuck;
     if (!mayGoLater || this.#exceeds(newKeys, UNSETTLED_ENTRIES, UNSETTLED_BYTES)) throw this.#full();
@@ -171,6 +182,7 @@ export class Bounds {
   #exceeds(more: number, slackEntries: number, slackBytes: number): boolean {
     const { shards } = this.#store;
     const { maxEntries, maxBytes } = this.#settings;
-    return shards.size + more > maxEntries + slackEntries || shards.bytes > maxBytes + slackBytes;
+    if (shards.size + more > maxEntries + slackEntries) return true;
+    return maxBytes !== UNBOUNDED && this.bytes > maxBytes + slackBytes;
   }
 }

@@ -140,6 +140,27 @@ describe("a replicated host with a bound", () => {
     expect(made.hosts[0]!.listPop("list")).toBeDefined();
   });
 
+  it("counts the log towards its bytes", () => {
+    const made = new VirtualCluster({
+      options: { maxBytes: 400_000 },
+      settings: { joinWaitMs: 50 },
+    });
+    made.add();
+    made.add();
+    made.settle();
+    for (let i = 0; i < 5_000; i++) {
+      made.hosts[0]!.set(`k${i}`, "x".repeat(100));
+      if (i % 100 === 0) made.run(1_000);
+    }
+    made.settle();
+    made.run(HEARTBEATS_MS);
+    const { bounds, logBytes } = made.hosts[0]!.status();
+    expect(logBytes).toBeGreaterThan(25_000);
+    expect(logBytes).toBeLessThanOrEqual(50_000);
+    expect(bounds!.bytes).toBeGreaterThan(300_000);
+    expect(bounds!.bytes).toBeLessThanOrEqual(400_000);
+  });
+
   it("with eviction none refuses local writes, and takes what others write", () => {
     const made = new VirtualCluster({
       settings: (index) => ({
