@@ -123,10 +123,7 @@ class TidemarkHost extends Commands implements Host {
         isNeeded: (key) => this.#loading?.awaitsCommit(key) === true,
         besides: () => this.#replicator?.node.log.bytes ?? 0,
       }),
-      fleet:
-        transport === undefined
-          ? undefined
-          : { hasSeen: (origin, vector) => hasSeen(this.#replicator!.node, origin, vector) },
+      fleet: transport && { hasSeen: (origin, vector) => hasSeen(this.#replicator!.node, origin, vector) },
       listener: {
         watching: (key) => this.#hub.active() && this.#hub.wants(key),
         countingOut: () => this.#listeners.countingOut,
