@@ -41,7 +41,9 @@ export class VirtualDisk {
   /** The disk as the next process finds it; whatever used it before is dead. */
   boot(): Disk {
     const boot = ++this.#boot;
-    if (this.#renaming !== undefined && this.#random.chance(0.5)) this.#rename(this.#renaming);
+    const renaming = this.#renaming;
+    const comesAbout = renaming !== undefined && this.#random.chance(0.5);
+    if (comesAbout && this.files.has(renaming.from)) this.#rename(renaming);
     this.#renaming = undefined;
     for (const file of this.files.values()) this.#lose(file);
     return {
@@ -61,7 +63,8 @@ export class VirtualDisk {
         await this.#done(boot, "EPERM").finally(() => {
           if (boot === this.#boot) this.#renaming = undefined;
         });
-        this.#rename({ from, to });
+        // Whether the rename of one that has died came about is decided when it starts again.
+        if (boot === this.#boot) this.#rename({ from, to });
       },
       remove: async (path) => {
         await this.#done(boot);
