@@ -44,7 +44,6 @@ interface Flag {
   readonly flag: string;
   /** What the command calls its value. */
   readonly name: string;
-  readonly variable: string;
   readonly about: string;
 }
 
@@ -52,136 +51,114 @@ const FLAGS: readonly Flag[] = [
   {
     flag: "--nats <urls>",
     name: "nats",
-    variable: "TIDEMARK_NATS",
     about: "servers, separated by commas; without them the host stands alone",
   },
   {
     flag: "--namespace <name>",
     name: "namespace",
-    variable: "TIDEMARK_NAMESPACE",
     about: 'hosts of one namespace share one data set (default "default")',
   },
   {
     flag: "--node <name>",
     name: "node",
-    variable: "TIDEMARK_NODE",
     about: "this host's name (default: from the machine's)",
   },
   {
     flag: "--resp <address>",
     name: "resp",
-    variable: "TIDEMARK_RESP",
     about: `Redis protocol: host:port, port or "off" (default ${LOOPBACK}:${RESP_PORT})`,
   },
   {
     flag: "--requirepass <password>",
     name: "requirepass",
-    variable: "TIDEMARK_REQUIREPASS",
     about: "what clients of the Redis protocol log in with",
   },
   {
     flag: "--resp-users <file>",
     name: "respUsers",
-    variable: "TIDEMARK_RESP_USERS",
     about: "named users as JSON; see docs/REDIS.md",
   },
   {
     flag: "--resp-cert <file>",
     name: "respCert",
-    variable: "TIDEMARK_RESP_CERT",
     about: "TLS for the Redis protocol: certificate, PEM",
   },
   {
     flag: "--resp-key <file>",
     name: "respKey",
-    variable: "TIDEMARK_RESP_KEY",
     about: "its key; SIGHUP reads both again",
   },
   {
     flag: "--resp-ca <file>",
     name: "respCa",
-    variable: "TIDEMARK_RESP_CA",
     about: "whom client certificates must come from",
   },
   {
     flag: "--allow-open",
     name: "allowOpen",
-    variable: "TIDEMARK_ALLOW_OPEN",
     about: "serve the Redis protocol beyond this machine without a password",
   },
   {
     flag: "--http <address>",
     name: "http",
-    variable: "TIDEMARK_HTTP",
     about: `HTTP: the same (default ${LOOPBACK}:${HTTP_PORT}; port 0: a free one)`,
   },
   {
     flag: "--allow-remote",
     name: "allowRemote",
-    variable: "TIDEMARK_ALLOW_REMOTE",
     about: "listen beyond this machine although nobody has to log in",
   },
   {
     flag: "--ttl <duration>",
     name: "ttl",
-    variable: "TIDEMARK_TTL",
     about: "time to live of keys created without one (default: none)",
   },
   {
     flag: "--ttl-from <moment>",
     name: "ttlFrom",
-    variable: "TIDEMARK_TTL_FROM",
     about: "what it counts from: creation of the key (default), or its last write",
   },
   {
     flag: "--max-entries <keys>",
     name: "maxEntries",
-    variable: "TIDEMARK_MAX_ENTRIES",
     about: "how many keys to keep at most (default: no bound)",
   },
   {
     flag: "--max-bytes <size>",
     name: "maxBytes",
-    variable: "TIDEMARK_MAX_BYTES",
     about: "how much memory they may take, such as 512mb (default: no bound)",
   },
   {
     flag: "--eviction <policy>",
     name: "eviction",
-    variable: "TIDEMARK_EVICTION",
     about: "who goes at the bound: lru (default), s3fifo, or none: refuse",
   },
   {
     flag: "--checkpoint <file>",
     name: "checkpoint",
-    variable: "TIDEMARK_CHECKPOINT",
     about: "keep a copy of the data there, and load it at the next start",
   },
   {
     flag: "--checkpoint-every <duration>",
     name: "checkpointEvery",
-    variable: "TIDEMARK_CHECKPOINT_EVERY",
-    about: "how often it is written, if anything has changed (default 30s)",
+    about: "how often it is written (default 30s)",
   },
   {
     flag: "--heartbeat <duration>",
     name: "heartbeat",
-    variable: "TIDEMARK_HEARTBEAT",
     about: "how often hosts compare notes (default 1s)",
   },
   {
     flag: "--connect-timeout <duration>",
     name: "connectTimeout",
-    variable: "TIDEMARK_CONNECT_TIMEOUT",
     about: "how long to try to reach a server (default 10s)",
   },
   {
     flag: "--subject-prefix <subject>",
     name: "subjectPrefix",
-    variable: "TIDEMARK_SUBJECT_PREFIX",
     about: "what subjects start with (default tidemark.<namespace>)",
   },
-  { flag: "--json", name: "json", variable: "TIDEMARK_JSON", about: "write JSON lines" },
+  { flag: "--json", name: "json", about: "write JSON lines" },
 ];
 
 /** Names of the wasmCloud provider that mean one of ours. */
@@ -193,9 +170,7 @@ const OLDER: Readonly<Record<string, string>> = {
 
 /** Adds the flags to a command. */
 export function addServeFlags(command: Command): Command {
-  for (const { flag, about, variable } of FLAGS) {
-    command.addOption(new Option(flag, `${about} [${variable}]`));
-  }
+  for (const { flag, about } of FLAGS) command.addOption(new Option(flag, about));
   return command;
 }
 
@@ -230,15 +205,20 @@ export function serveSettings(
   return { open, resp, http, json: isOn(given.get("json")) };
 }
 
+/** The environment variable of a flag: `TIDEMARK_MAX_ENTRIES` of `--max-entries <keys>`. */
+function variableOf(flag: string): string {
+  return `TIDEMARK_${flag.split(" ")[0]!.slice(2).replaceAll("-", "_").toUpperCase()}`;
+}
+
 function givenFor(
-  { flag, name, variable }: Flag,
+  { flag, name }: Flag,
   parsed: Readonly<Record<string, string | boolean | undefined>>,
   env: Environment,
 ): Given | undefined {
   const value = parsed[name];
   if (typeof value === "string" || value === true) return { text: value, source: flag.split(" ")[0]! };
   const older = OLDER[name];
-  const source = [variable, older].find((each) => each !== undefined && Boolean(env[each]));
+  const source = [variableOf(flag), older].find((each) => each !== undefined && Boolean(env[each]));
   if (source === undefined) return undefined;
   const text = env[source]!;
   return { text: source === "REPLAY_HEARTBEAT_SECS" ? seconds(text) : text, source };

@@ -21,8 +21,8 @@ Examples:
 ${EXIT_CODES}`;
 
 const SERVE_EXAMPLES = `
-In brackets stand the environment variables of the flags. Names of the wasmCloud
-provider are taken as well: NATS_URL, CLIENT_JWT with CLIENT_SEED,
+The environment sets every flag: --max-entries as TIDEMARK_MAX_ENTRIES. Names of
+the wasmCloud provider are taken as well: NATS_URL, CLIENT_JWT with CLIENT_SEED,
 STATE_REPL_SUBJECT (the subject prefix), REPLAY_HEARTBEAT_SECS (the heartbeat).
 Durations are milliseconds, or such as 250ms, 10s, 5m, 2h.
 

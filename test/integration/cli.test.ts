@@ -89,7 +89,7 @@ describe("the help", () => {
   it.each<[args: string[], shown: RegExp, lines: number]>([
     [["--help"], /Commands:\n {2}serve .*\n {2}demo /, 24],
     [["help", "serve"], /Usage: tidemark serve/, 60],
-    [["serve", "--help"], /TIDEMARK_NATS.*Examples:\n {2}tidemark serve --nats/s, 60],
+    [["serve", "--help"], /TIDEMARK_MAX_ENTRIES.*Examples:\n {2}tidemark serve --nats/s, 60],
     [["demo", "--help"], /--keep.*Examples:\n {2}tidemark demo/s, 24],
     [["--version"], /^\d+\.\d+\.\d+\n$/, 2],
   ])("%j", async (args, shown, lines) => {
