@@ -235,10 +235,8 @@ export class Loader {
     // It goes on when this caller has its stale answer, so that the next one finds a fresh value.
     flight.keep();
     return new Promise((resolve, reject) => {
-      let answered = false;
       const answerStale = (): void => {
-        if (!answered) counts.staleAnswers++;
-        answered = true;
+        counts.staleAnswers++;
         resolve(held.value);
       };
       const cancel = timers.add(world.monotonic() + settings.softTimeoutMs, answerStale);
