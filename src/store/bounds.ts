@@ -71,6 +71,13 @@ export function boundsOf(
   return { maxEntries, maxBytes, eviction, ...ports };
 }
 
+/** Whether a reader sees anything of a slot: it has neither expired nor is it masked. */
+function isShown(store: Store, shard: Shard, slot: number): boolean {
+  if (shard.isState(slot)) return shard.stateAt(slot).view(store.now()) !== undefined;
+  const deadline = shard.deadlineAt(slot);
+  return deadline === UNBOUNDED || deadline > store.now();
+}
+
 export class Bounds {
   readonly #store: Store;
   readonly #settings: BoundSettings;
@@ -100,7 +107,7 @@ export class Bounds {
     return shards.bytes + pending.size * PENDING_BYTES + (this.#settings.besides?.() ?? 0);
   }
 
-  /** Keys let go since start. */
+  /** Keys let go since start that a reader could see: each was told as an eviction. */
   get evicted(): number {
     return this.#evicted;
   }
@@ -162,7 +169,7 @@ export class Bounds {
         this.#stuck = true;
         return;
       }
-      this.#evicted++;
+      if (isShown(this.#store, victim.shard, victim.slot)) this.#evicted++;
       this.#store.release(victim.shard, victim.slot, "evict");
     }
   }
