@@ -81,9 +81,14 @@ export class OwnLoads {
   }
 }
 
-/** Whether it only takes single entries away, such as what another loader had entered: the key as such goes on. */
+/**
+ * Whether the key as such goes on: single entries are taken away, such as what another loader had entered, or what is
+ * there is given a deadline or added to. What that stands on was seen, or its own event is what makes ours go.
+ */
 function isTidying({ removes, removesUpTo, add, increment }: ReplicatedEvent): boolean {
-  return removes !== null && removesUpTo === null && add === null && increment === null;
+  if (removesUpTo !== null) return false;
+  if (increment !== null) return increment.onValue === true;
+  return add === null ? removes !== null : add.kind === "deadline";
 }
 
 /** How far a vector, flat, has seen our events. */

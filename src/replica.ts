@@ -3,6 +3,7 @@ import type { HybridLogicalClock } from "./causality/hybrid-logical-clock.ts";
 import { VersionVector } from "./causality/version-vector.ts";
 import type { ReplicatedEvent } from "./crdt/event.ts";
 import type { FleetClock } from "./fleet-clock.ts";
+import { malformed } from "./replication/cbor.ts";
 import type { ValueLimits } from "./replication/event-codec.ts";
 import { type ChunkHeader, type ImageChunk, readChunk } from "./replication/image-codec.ts";
 import type { ImageBuild, Replica, Surroundings } from "./replication/node.ts";
@@ -36,6 +37,7 @@ export function replicaOf(
     const chunks = headers.map((header): ImageChunk => readChunk(header, store.origins, limits));
     const [first] = chunks;
     if (first === undefined) return undefined;
+    for (const chunk of chunks) ofOneImage(chunk, first);
     const buckets = chunks.flatMap((chunk) => chunk.buckets);
     const pending = chunks.flatMap((chunk) => chunk.pending);
     return { vector: first.vector, seen, buckets, pending, evicted: chunks.at(-1)!.evicted };
@@ -85,7 +87,9 @@ function buildOf(store: Store, limits: ReplicaLimits, listener: ReplicaListener)
   let newest: ImageChunk | undefined;
   return {
     add: (header) => {
-      newest = readChunk(header, store.origins, limits);
+      const chunk = readChunk(header, store.origins, limits);
+      ofOneImage(chunk, newest ?? chunk);
+      newest = chunk;
       build.add(newest.buckets, newest.vector);
     },
     step: () => build.step(),
@@ -97,6 +101,12 @@ function buildOf(store: Store, limits: ReplicaLimits, listener: ReplicaListener)
     },
     discard: () => build.discard(),
   };
+}
+
+/** Throws `MALFORMED_MESSAGE` for a chunk of another instant: a mixture of two images is a state that never was. */
+function ofOneImage(chunk: ImageChunk, other: ImageChunk): void {
+  if (chunk.vector.includes(other.vector) && other.vector.includes(chunk.vector)) return;
+  throw malformed(`chunk ${chunk.index} of a snapshot is of another instant than chunk ${other.index}`);
 }
 
 /** The world as replication needs it: what is compared between hosts does not jump. */

@@ -130,7 +130,8 @@ export class CommitQueue {
     dirty.failures = 0;
     dirty.alone = false;
     dirty.notBefore = 0;
-    if (newer && known) {
+    // A newer value without a deadline is one that nobody wants committed: with a failure it would have gone along.
+    if (newer && known && dirty.dueAt < Number.POSITIVE_INFINITY) {
       dirty.since = now;
       this.#dirty.set(dirty.key, dirty);
       this.#wake = Math.min(this.#wake, dirty.dueAt);

@@ -235,8 +235,10 @@ export class Loader {
     // It goes on when this caller has its stale answer, so that the next one finds a fresh value.
     flight.keep();
     return new Promise((resolve, reject) => {
+      let answered = false;
       const answerStale = (): void => {
-        counts.staleAnswers++;
+        if (!answered) counts.staleAnswers++;
+        answered = true;
         resolve(held.value);
       };
       const cancel = timers.add(world.monotonic() + settings.softTimeoutMs, answerStale);

@@ -37,6 +37,8 @@ export class WriteBehind {
   #travelling = 0;
   #pumping = false;
   #draining = false;
+  #closed = false;
+  readonly #underWay = new Set<AbortController>();
   readonly #idle: (() => void)[] = [];
 
   constructor(ports: WriteBehindPorts) {
@@ -147,8 +149,9 @@ export class WriteBehind {
     return this.#queue.keys();
   }
 
-  /** Those who still wait are told. */
+  /** Those who still wait are told, what is under way is given up, and nothing more sets out. */
   close(): void {
+    this.#closed = true;
     for (const key of this.#queue.keys()) {
       const dirty = this.#queue.get(key)!;
       const error = new TidemarkError("UNCOMMITTED", `this host was closed before "${key}" was committed`, {
@@ -156,6 +159,8 @@ export class WriteBehind {
       });
       for (const waiter of dirty.waiters.splice(0)) waiter.reject(error);
     }
+    const closed = new TidemarkError("CLOSED", "this host was closed; open a new one");
+    for (const controller of this.#underWay) controller.abort(closed);
   }
 
   readonly #turn = (dirty: DirtyKey): number => {
@@ -175,7 +180,7 @@ export class WriteBehind {
 
   #pump(): void {
     const { settings, world } = this.#ports;
-    while (this.#travelling < settings.maxConcurrentCommits) {
+    while (!this.#closed && this.#travelling < settings.maxConcurrentCommits) {
       const batch = this.#queue.take(world.monotonic(), settings.maxBatch, this.#turn);
       if (batch.length === 0) return;
       void this.#travel(batch);
@@ -197,6 +202,7 @@ export class WriteBehind {
       ),
     );
     this.#travelling++;
+    this.#underWay.add(controller);
     try {
       const call = async () => upstream.commit!(mutations, { signal: controller.signal });
       const superseded = await untilAborted(call(), controller.signal);
@@ -210,6 +216,7 @@ export class WriteBehind {
       this.#failed(batch, error);
     } finally {
       cancel();
+      this.#underWay.delete(controller);
       this.#travelling--;
       counts.commitMs += world.monotonic() - startedAt;
     }

@@ -21,6 +21,8 @@ const IDLE_MS = 20_000;
 const IDLE_WHEN_WANTED_MS = 3_000;
 /** Snapshots served at a time. */
 export const MAX_SESSIONS = 2;
+/** So many askers' last sessions are remembered; an incarnation that asked longer ago asks no more. */
+const MAX_ASKERS = 4_096;
 
 /** A source of image buckets; the store's session fits. */
 export interface ImageSource {
@@ -145,6 +147,8 @@ export class Donor {
     buckets: ImageBucket[],
   ) => Uint8Array;
   readonly #chunkBytes: number;
+  /** The number of the last session of each asker, in the order in which they began. */
+  readonly #begun = new Map<string, number>();
   #served = 0;
 
   constructor(
@@ -185,10 +189,15 @@ export class Donor {
     return this.#sessions.get(session)?.recent.has(index) ?? false;
   }
 
-  /** Begins a session. False: too many already. */
+  /**
+   * Begins a session. False: too many already, or the request is a late copy of one that was answered. Begun a
+   * second time, a session would be of another instant, and its asker would mix two images.
+   */
   open(session: string, source: () => ImageSource, now: number): boolean {
+    const { asker, number } = partsOf(session);
+    if (number <= (this.#begun.get(asker) ?? 0)) return false;
     // One that asks anew has given up what it asked for before.
-    for (const [id, known] of this.#sessions) if (askerOf(id) === askerOf(session)) this.#end(id, known);
+    for (const [id, known] of this.#sessions) if (partsOf(id).asker === asker) this.#end(id, known);
     const active = [...this.#sessions].filter(([, known]) => !known.source.done);
     if (active.length >= MAX_SESSIONS) {
       const idle = active.filter(([, known]) => now - known.usedAt >= IDLE_WHEN_WANTED_MS);
@@ -196,7 +205,15 @@ export class Donor {
       for (const [id, known] of idle) this.#end(id, known);
     }
     this.#sessions.set(session, { source: source(), recent: new Map(), next: 0, usedAt: now });
+    this.#remember(asker, number);
     return true;
+  }
+
+  #remember(asker: string, number: number): void {
+    this.#begun.delete(asker);
+    this.#begun.set(asker, number);
+    const [oldest] = this.#begun.keys();
+    if (this.#begun.size > MAX_ASKERS) this.#begun.delete(oldest!);
   }
 
   /** A chunk: the next one, or one of the last again; `undefined` for any other. */
@@ -236,7 +253,8 @@ export class Donor {
   }
 }
 
-/** Sessions are named `<incarnation of the asker>-<number>`. */
-function askerOf(session: string): string {
-  return session.slice(0, session.lastIndexOf("-"));
+/** Sessions are named `<incarnation of the asker>-<number>.<chance>`; the asker counts them. */
+function partsOf(session: string): { asker: string; number: number } {
+  const end = session.lastIndexOf("-");
+  return { asker: session.slice(0, end), number: Number.parseInt(session.slice(end + 1), 10) };
 }

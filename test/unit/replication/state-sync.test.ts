@@ -134,6 +134,22 @@ describe("giving an image", () => {
     expect([opened, MAX_SESSIONS, giving.sessions]).toEqual([[true, true, false], 2, 2]);
   });
 
+  it("begins no session a second time: a late copy of its request would mix two instants", () => {
+    const giving = donor();
+    const open = (session: string) => giving.open(session, () => source(2), 0);
+    expect([open("a-1.x"), open("a-2.y")]).toEqual([true, true]);
+    // The copy of the first neither ends the second nor begins anew.
+    expect([open("a-1.x"), giving.has("a-2.y"), giving.sessions]).toEqual([false, true, 1]);
+    giving.chunk("a-2.y", 0, 0);
+    giving.endAll();
+    expect([open("a-2.y"), giving.has("a-2.y"), open("b-2.y"), open("a-3.z")]).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+  });
+
   it("gives up who has not asked for twenty seconds, and a finished one sooner", () => {
     const giving = donor();
     const [slow, finished] = [source(2), source(1)];
