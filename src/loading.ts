@@ -25,6 +25,7 @@ import { memoryOf } from "./loader-memory.ts";
 import type { Settings } from "./options.ts";
 import { OwnLoads } from "./own-loads.ts";
 import type { Replicator } from "./replication/replicator.ts";
+import { mayStandElsewhere } from "./store/evicted.ts";
 import type { UpdateOptions } from "./tidemark.ts";
 import type { World } from "./world.ts";
 import { makeRoom, newDeadline, see, type WritePorts } from "./write-ports.ts";
@@ -33,6 +34,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** More stamps than a microsecond has: databases that count in those must see every update as later. */
 const STAMPS_PER_MICROSECOND = 5;
 
+/** An update whose key is changed by others again and again, and not shown, takes it for absent then. */
+const MOST_LOOKS = 3;
 /** A commit that its owner does not make is made by the next host so much later, in milliseconds. */
 const TAKE_OVER_MS = 2_000;
 
@@ -165,14 +168,39 @@ export class Loading {
       if (committed !== undefined) await committed;
       return value;
     }
-    const { value, committed } = await this.#turns.take(key, async () => {
-      const loaded = await this.#loader.get(key, options.signal);
-      // Somebody may have written between the answer and our turn: 1. it was loaded, 2. another caller's
-      // write was applied, 3. we go on. What memory holds now is what the function must see.
-      return this.#apply(key, this.#memory.find(key)?.value ?? loaded, change, within, ttlMs);
-    });
+    const { value, committed } = await this.#turns.take(key, () =>
+      this.#withCurrent(key, options.signal, (current) => this.#apply(key, current, change, within, ttlMs)),
+    );
     if (committed !== undefined) await committed;
     return value;
+  }
+
+  /**
+   * Hands over what a key holds, loaded if need be, in the step in which that is so. Somebody may come between the
+   * end of a load and the turn of who waits for it: 1. it was loaded, 2. another caller, or an event of another
+   * host, wrote or removed the key, 3. we go on. Then what was loaded is out of date, and memory has the last word.
+   */
+  async #withCurrent<T>(
+    key: string,
+    signal: AbortSignal | undefined,
+    use: (current: Stored | undefined) => T,
+  ): Promise<T> {
+    const follower = this.#loader.followers.begin(key);
+    try {
+      for (let looks = 1; ; looks++) {
+        const known = this.#loader.known(key);
+        if (known !== undefined) return use(known.value);
+        const loaded = await this.#loader.load(key, signal);
+        const held = this.#memory.find(key);
+        if (held !== undefined) return use(held.value);
+        if (!follower.changed) return use(loaded);
+        // Where memory cannot tell an absent key from one that was let go for room, other hosts can.
+        if (looks > MOST_LOOKS || !mayStandElsewhere(this.#ports.store, key))
+          return use(this.#writeBehind.unsaved(key)?.value);
+      }
+    } finally {
+      this.#loader.followers.end(key);
+    }
   }
 
   invalidate(given: string | { prefix: string }): void {

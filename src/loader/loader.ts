@@ -16,6 +16,7 @@ import { type Answer, codeOf, type FinalAnswer, failedAnswer } from "./answer.ts
 import { LoadCalls, upstreamFailed, whenAll } from "./calls.ts";
 import type { LoaderCounts } from "./counts.ts";
 import { type Fleet, RemoteLoads } from "./fleet.ts";
+import { Followers } from "./followers.ts";
 import { freshnessOf, loadedDeadline } from "./freshness.ts";
 import type { Held, LoaderWorld, Memory } from "./memory.ts";
 import { Negatives } from "./negatives.ts";
@@ -43,6 +44,7 @@ export interface LoaderPorts {
 type LoadFlight = Flight<Stored | undefined>;
 
 export class Loader {
+  readonly followers = new Followers();
   readonly #ports: LoaderPorts;
   readonly #calls: LoadCalls;
   readonly #flights = new Singleflight<Stored | undefined>();
@@ -81,6 +83,12 @@ export class Loader {
    * `UPSTREAM_BUSY`, `WRONG_TYPE`, and with the signal's reason.
    */
   async get(key: string, signal?: AbortSignal): Promise<Stored | undefined> {
+    const known = this.known(key);
+    return known === undefined ? this.load(key, signal) : known.value;
+  }
+
+  /** The value of a key where it is known without waiting. A look that finds nothing is to be followed by `load`. */
+  known(key: string): { readonly value: Stored | undefined } | undefined {
     const { memory, counts, settings, world } = this.#ports;
     const held = memory.find(key);
     counts.gets++;
@@ -89,20 +97,24 @@ export class Loader {
       if (freshness !== "fallback") {
         counts.hits++;
         if (freshness === "revalidate") this.#revalidate(key);
-        return held.value;
+        return held;
       }
     } else {
       const unsaved = this.#ports.unsaved(key);
       if (unsaved !== undefined) {
         counts.hits++;
-        return unsaved.value;
+        return unsaved;
       }
     }
     counts.misses++;
-    if (held === undefined && this.#negatives.has(key, world.monotonic())) {
-      counts.negative++;
-      return undefined;
-    }
+    if (held !== undefined || !this.#negatives.has(key, world.monotonic())) return undefined;
+    counts.negative++;
+    return { value: undefined };
+  }
+
+  /** The value of a key that is not `known`. Rejects as `get` does. */
+  load(key: string, signal?: AbortSignal): Promise<Stored | undefined> {
+    const held = this.#ports.memory.find(key);
     const flight = this.#join(key);
     return held === undefined ? flight.wait(signal) : this.#waitOrStale(flight, held, signal);
   }
@@ -110,6 +122,7 @@ export class Loader {
   /** Something happened to a key: what is being loaded of it may be out of date. */
   touched(key: string): void {
     this.#negatives.forget(key);
+    this.followers.touched(key);
     const flight = this.#flights.get(key);
     if (flight !== undefined) this.#overtake(flight);
   }
@@ -117,6 +130,7 @@ export class Loader {
   /** As `touched`, for every key under a prefix. */
   touchedUnder(prefix: string): void {
     this.#negatives.forgetUnder(prefix);
+    this.followers.touchedUnder(prefix);
     for (const flight of [...this.#flights.all()]) if (flight.key.startsWith(prefix)) this.#overtake(flight);
   }
 
@@ -215,6 +229,7 @@ export class Loader {
     const flight = this.#flights.open(key, () => {
       cancel();
       this.#remote?.drop(key);
+      this.followers.loaded(key);
     });
     const cancel = timers.add(world.monotonic() + settings.hardTimeoutMs, () => {
       counts.timedOutLoads++;

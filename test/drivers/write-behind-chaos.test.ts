@@ -1,12 +1,14 @@
 /**
  * Hosts that write behind to a real PostgreSQL are killed at random, over a real nats-server. In the end the
- * database has the newest value of every key that was replicated. 15 s, or as many as TIDEMARK_CHAOS_SECONDS says.
+ * database has the newest value of every key that was replicated. 15 s, or as many as TIDEMARK_CHAOS_SECONDS says;
+ * TIDEMARK_SEED repeats who is killed and when, which a failed run names.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import { Random } from "../../src/testing/random.ts";
 import { open } from "../../src/tidemark.ts";
 import { postgres } from "../../src/upstream/postgres.ts";
 import { natsServerForTests } from "../integration/support/nats.ts";
@@ -14,6 +16,7 @@ import { startPostgres } from "../support/postgres.ts";
 import { missing } from "./missing.ts";
 
 const SECONDS = Number(process.env.TIDEMARK_CHAOS_SECONDS ?? 15);
+const SEED = Number(process.env.TIDEMARK_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const WRITERS = 3;
 const ROLE = fileURLToPath(new URL("roles/writer.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -27,8 +30,9 @@ const timeOf = (value: unknown) => Number(String(value).split(" ")[0]);
 
 describe.skipIf(nats === undefined || database === undefined)("write-behind while hosts are killed", () => {
   it(
-    "leaves the newest value of every replicated key in the database",
+    `leaves the newest value of every replicated key in the database (TIDEMARK_SEED=${SEED}, ${SECONDS} s)`,
     async () => {
+      const random = new Random(SEED);
       const writers: ChildProcess[] = [];
       let starts = 0;
       let stopped = false;
@@ -60,8 +64,8 @@ describe.skipIf(nats === undefined || database === undefined)("write-behind whil
         const end = performance.now() + SECONDS * 1_000;
         let kills = 0;
         while (performance.now() < end) {
-          await delay(300 + Math.random() * 1_500);
-          const place = Math.floor(Math.random() * WRITERS);
+          await delay(random.between(300, 1_800));
+          const place = random.integer(0, WRITERS - 1);
           const victim = writers[place]!;
           victim.kill("SIGKILL");
           if (victim.exitCode === null && victim.signalCode === null) await once(victim, "exit");

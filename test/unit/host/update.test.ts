@@ -1,6 +1,7 @@
 /** Write-behind on one host: when commits happen, what they coalesce, what failures and closing do. */
 import { describe, expect, it } from "vitest";
 import type { TidemarkError } from "../../../src/errors.ts";
+import type { Host } from "../../../src/host.ts";
 import type { OpenOptions } from "../../../src/options.ts";
 import { CountingUpstream, passing } from "../support/counting-upstream.ts";
 import { pass, passUntil, turns } from "../support/passing.ts";
@@ -56,6 +57,35 @@ describe("update", () => {
     expect(await Promise.all(all)).toEqual(["0", "1", "2", "3", "4"]);
     expect(seen).toEqual([undefined, "0", "1", "2", "3"]);
     expect(upstream.loads).toEqual(["k"]);
+  });
+
+  it.each([
+    ["deleted", (host: Host) => host.delete("k")],
+    ["invalidated", (host: Host) => host.invalidate("k")],
+    ["cleared", (host: Host) => host.clear()],
+  ])("never brings back what was %s between the end of a load and its turn", async (_, remove) => {
+    const outcomes = new Set<string>();
+    for (let turnsLater = 0; turnsLater < 12; turnsLater++) {
+      const upstream = new CountingUpstream();
+      upstream.rows.set("k", "row");
+      upstream.held = true;
+      const { host } = standalone({ upstream });
+      let seen: unknown;
+      const updated = host.update<string>("k", (value) => {
+        seen = value;
+        return "new";
+      });
+      await turns();
+      upstream.held = false;
+      upstream.pending[0]!.answer();
+      await turns(turnsLater);
+      const loaded = host.has("k");
+      remove(host);
+      await updated;
+      if (loaded) outcomes.add(`saw ${seen}, holds ${host.get("k")}`);
+    }
+    // After the update, and between.
+    expect(outcomes).toEqual(new Set(["saw row, holds undefined", "saw undefined, holds new"]));
   });
 
   it("changes nothing when its function throws, returns a promise, or the load fails", async () => {
