@@ -5,7 +5,9 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+# Only what runs stays, in the versions of the lock; prom-client, an optional peer, comes along for /metrics.
+RUN npm run build && npm pkg delete devDependencies peerDependencies peerDependenciesMeta \
+  && npm install --ignore-scripts --no-audit --no-fund prom-client@15
 
 FROM node:24-slim
 ENV NODE_ENV=production

@@ -139,10 +139,18 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "cbor-x": ["replication/", "loader/"],
   ulid: ["host.ts", "tidemark.ts", "testing/"],
   commander: ["cli/"],
+  "prom-client": ["providers/http/"],
   testcontainers: ["nats-server/"],
 };
 /** No dependencies of ours: only for types, or loaded when they are there. */
-const OPTIONAL = ["testcontainers", "pg", "cassandra-driver", "keyv", "@nats-io/transport-node"];
+const OPTIONAL = [
+  "testcontainers",
+  "pg",
+  "cassandra-driver",
+  "keyv",
+  "prom-client",
+  "@nats-io/transport-node",
+];
 
 /** Where the world may be touched; everyone else is handed a `World`. */
 const WORLDLY = ["world.ts", "cli/", "transport/nats", "nats-server/", "providers/", "upstream/"];

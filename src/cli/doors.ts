@@ -33,9 +33,16 @@ export async function openDoors(
       tell("listening", `redis  ${url}`, { door: "resp", host, port, url });
     }
     if (settings.http !== undefined) {
-      http = await serveHttp({ kv, ...settings.http });
+      const door = resp;
+      const redis = door === undefined ? {} : { redis: () => door.status() };
+      http = await serveHttp({ kv, ...settings.http, ...redis });
       const { host, port, url } = http.address;
-      tell("listening", `http   ${url}  /healthz /readyz /status`, { door: "http", host, port, url });
+      tell("listening", `http   ${url}  /healthz /readyz /status /metrics`, {
+        door: "http",
+        host,
+        port,
+        url,
+      });
     }
   } catch (error) {
     await resp?.close();

@@ -27,7 +27,7 @@ STATE_REPL_SUBJECT (the subject prefix), REPLAY_HEARTBEAT_SECS (the heartbeat).
 Durations are milliseconds, or such as 250ms, 10s, 5m, 2h.
 
 It serves the Redis protocol (redis-cli -p 7379; commands: docs/REDIS.md).
-It answers GET /healthz (it works), /readyz (it has caught up) and /status.
+It answers GET /healthz (it works), /readyz (it has caught up), /status, /metrics.
 SIGTERM and SIGINT end it: /readyz says 503, the host hands over what was
 written and leaves, and the process exits with 0.
 

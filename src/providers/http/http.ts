@@ -1,23 +1,31 @@
 /**
- * Health, readiness and status over HTTP, for orchestrators and for people. It only reads: nothing a caller
- * sends changes a host, and nothing it sends can take it down; bodies are refused unread.
+ * Health, readiness, status and metrics over HTTP, for orchestrators and for people. It only reads: nothing a
+ * caller sends changes a host, and nothing it sends can take it down; bodies are refused unread.
  *
  * `/healthz` says that the process works, `/readyz` that the host has caught up and may get traffic. They
  * differ so that a host which catches up, drains or is fenced is taken out of rotation and not restarted.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { TidemarkError } from "../../errors.ts";
-import type { HostState, Status } from "../../status.ts";
 import type { Tidemark } from "../../tidemark.ts";
+import { type Answer, lastWords, refusal, send } from "./answer.ts";
+import { processFigures, type RedisFigures } from "./figures.ts";
+import { ROUTES, type Route, type Sources } from "./routes.ts";
+import { Traffic } from "./traffic.ts";
+
+export type { RedisFigures } from "./figures.ts";
 
 export interface HttpOptions {
   /** The host that is told about; it is not closed with the door. */
   readonly kv: Pick<Tidemark, "status">;
-  /** The address to listen on, `127.0.0.1` for this machine only. */
-  readonly host: string;
-  /** 0: a free one. */
-  readonly port: number;
+  /** The address to listen on, `127.0.0.1` for this machine only. Default that. */
+  readonly host?: string;
+  /** 0: a free one. Default 7380. */
+  readonly port?: number;
+  /** What the door of the Redis protocol has counted, where there is one. */
+  readonly redis?: () => RedisFigures;
 }
 
 export interface HttpAddress {
@@ -33,6 +41,8 @@ export interface HttpDoor {
   close(): Promise<void>;
 }
 
+export const HTTP_HOST = "127.0.0.1";
+export const HTTP_PORT = 7380;
 // The answers are small and come at once, so whoever takes longer to ask is broken or means ill.
 const REQUEST_LIMIT_MS = 10_000;
 const IDLE_LIMIT_MS = 5_000;
@@ -45,33 +55,46 @@ const MAX_CONNECTIONS = 256;
 /** How long an answer under way may take to be read once the door closes. */
 const CLOSE_LIMIT_MS = 1_000;
 
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-}
-
-const PAGES: ReadonlyMap<string, (status: Status) => Answer> = new Map([
-  ["/healthz", () => ({ status: 200, body: { ok: true } })],
-  ["/readyz", readiness],
-  ["/status", (status) => ({ status: 200, body: status })],
-]);
-
 /** Starts to listen. Rejects `LISTEN_FAILED` when the address cannot be had. */
-export async function serveHttp({ kv, host, port }: HttpOptions): Promise<HttpDoor> {
-  const server = createServer(
-    {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: REQUEST_LIMIT_MS,
-      requestTimeout: REQUEST_LIMIT_MS,
-      keepAliveTimeout: IDLE_LIMIT_MS,
-      connectionsCheckingInterval: CHECK_EVERY_MS,
-    },
-    (request, response) => handle(kv, request, response),
-  );
+export async function serveHttp(options: HttpOptions): Promise<HttpDoor> {
+  const { kv, host = HTTP_HOST, port = HTTP_PORT, redis } = options;
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: REQUEST_LIMIT_MS,
+    requestTimeout: REQUEST_LIMIT_MS,
+    keepAliveTimeout: IDLE_LIMIT_MS,
+    connectionsCheckingInterval: CHECK_EVERY_MS,
+  });
   server.maxHeadersCount = MAX_HEADERS;
   server.maxConnections = MAX_CONNECTIONS;
+  const traffic = new Traffic(server);
+  const sources: Sources = {
+    status: () => kv.status(),
+    figures: () => ({
+      status: kv.status(),
+      redis: redis?.(),
+      http: traffic.figures(),
+      process: processFigures(),
+    }),
+  };
+  const answering = new WeakSet<Duplex>();
+  const asked = (request: IncomingMessage, response: ServerResponse) => {
+    answering.add(request.socket);
+    response.once("close", () => answering.delete(request.socket));
+    void handle(sources, traffic, request, response);
+  };
+  server.on("request", asked);
   // Without this Node would invite the body that is refused.
-  server.on("checkContinue", (request, response) => handle(kv, request, response));
+  server.on("checkContinue", asked);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+    traffic.badRequests++;
+    // In the midst of an answer there is no place for another one.
+    if (socket.writable && error.code !== "ECONNRESET" && !answering.has(socket)) {
+      const [phrase, answer] = BAD_REQUESTS[error.code ?? ""] ?? BAD_REQUEST;
+      socket.write(lastWords(answer, phrase));
+    }
+    socket.destroy();
+  });
   await listen(server, host, port);
   const bound = server.address() as AddressInfo;
   let closing: Promise<void> | undefined;
@@ -84,42 +107,64 @@ export async function serveHttp({ kv, host, port }: HttpOptions): Promise<HttpDo
   };
 }
 
-function handle(kv: HttpOptions["kv"], request: IncomingMessage, response: ServerResponse): void {
+const BAD_REQUEST: readonly [phrase: string, answer: Answer] = [
+  "Bad Request",
+  refusal(400, "BAD_REQUEST", "this is no HTTP request; send one such as GET /healthz"),
+];
+
+/** By the codes of Node's parser. */
+const BAD_REQUESTS: Readonly<Record<string, typeof BAD_REQUEST>> = {
+  HPE_HEADER_OVERFLOW: [
+    "Request Header Fields Too Large",
+    refusal(431, "HEADERS_TOO_LARGE", `path and headers take ${MAX_HEADER_BYTES} bytes at most; send fewer`),
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: [
+    "Request Timeout",
+    refusal(
+      408,
+      "TIMEOUT",
+      `a request has to be there within ${REQUEST_LIMIT_MS / 1_000} s; send it at once`,
+    ),
+  ],
+};
+
+/** Answers one request; never rejects. */
+async function handle(
+  sources: Sources,
+  traffic: Traffic,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   // A caller that hangs up half-way is its own affair.
   response.on("error", () => undefined);
   // What was not read cannot be told from the next request.
   if (hasBody(request)) response.shouldKeepAlive = false;
-  const page = PAGES.get(pathOf(request));
-  if (page === undefined) {
-    const known = [...PAGES.keys()].join(", ");
-    send(request, response, { status: 404, body: { error: `there is nothing here; there is ${known}` } });
-  } else if (request.method !== "GET" && request.method !== "HEAD") {
-    response.setHeader("allow", "GET, HEAD");
-    send(request, response, { status: 405, body: { error: "only GET and HEAD are answered here" } });
-  } else if (hasBody(request)) {
-    send(request, response, { status: 413, body: { error: "send no body; nothing here reads one" } });
-  } else send(request, response, answerOf(page, kv));
+  const path = pathOf(request);
+  const route = ROUTES.get(path);
+  response.once("finish", () => traffic.answered(route === undefined ? "other" : path, response.statusCode));
+  send(request, response, refused(request, route) ?? (await answerOf(route!, sources)));
 }
 
-function answerOf(page: (status: Status) => Answer, kv: HttpOptions["kv"]): Answer {
+function refused(request: IncomingMessage, route: Route | undefined): Answer | undefined {
+  if (route === undefined) {
+    return refusal(404, "NOT_FOUND", `there is nothing here; there is ${[...ROUTES.keys()].join(", ")}`);
+  }
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    const allow = { allow: "GET, HEAD" };
+    return refusal(405, "METHOD_NOT_ALLOWED", "only GET and HEAD are answered here", allow);
+  }
+  if (hasBody(request)) return refusal(413, "BODY_REFUSED", "send no body; nothing here reads one");
+  return undefined;
+}
+
+async function answerOf(route: Route, sources: Sources): Promise<Answer> {
   try {
-    return page(kv.status());
+    return await route(sources);
   } catch (error) {
     // A fault in here must not end a host that still serves its data.
-    return { status: 500, body: { error: error instanceof Error ? error.message : String(error) } };
+    return refusal(500, "INTERNAL", error instanceof Error ? error.message : String(error));
   }
 }
-
-function readiness({ state, reason, node, incarnation, keys }: Status): Answer {
-  const ready = state === "ready" || state === "standalone";
-  const why = ready ? undefined : (DEPARTURES[state] ?? reason);
-  return { status: ready ? 200 : 503, body: { ready, state, reason: why, node, incarnation, keys } };
-}
-
-const DEPARTURES: Partial<Record<HostState, string>> = {
-  leaving: "it is draining and about to stop",
-  closed: "it has stopped",
-};
 
 // No `new URL`: it throws at what clients may send. The query says nothing here.
 function pathOf(request: IncomingMessage): string {
@@ -131,22 +176,6 @@ function pathOf(request: IncomingMessage): string {
 function hasBody({ headers }: IncomingMessage): boolean {
   const length = headers["content-length"];
   return headers["transfer-encoding"] !== undefined || (length !== undefined && Number(length) !== 0);
-}
-
-function send(request: IncomingMessage, response: ServerResponse, { status, body }: Answer): void {
-  const text = `${JSON.stringify(body, asText, 2)}\n`;
-  response.writeHead(status, {
-    "content-type": "application/json; charset=utf-8",
-    "content-length": Buffer.byteLength(text),
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-  });
-  response.end(request.method === "HEAD" ? undefined : text);
-}
-
-/** JSON has no bigint, and a number would lose digits. */
-function asText(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? String(value) : value;
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

@@ -51,8 +51,9 @@ export interface RespAddress {
 }
 
 export interface RespStatus extends RespCounts {
-  /** Connected now. */
+  /** Connected now, and how many may be. */
   clients: number;
+  maxClients: number;
 }
 
 export interface RespDoor {
@@ -108,7 +109,7 @@ export async function serveResp(options: RespOptions): Promise<RespDoor> {
   let closing: Promise<void> | undefined;
   return {
     address: { host: bound.address, port: bound.port, url: urlOf(bound, tls !== undefined) },
-    status: () => ({ clients: connections.size, ...service.counts }),
+    status: () => ({ clients: connections.size, maxClients: limits.maxClients, ...service.counts }),
     renewTls: (renewed) => renew(server, renewed),
     close: () => {
       closing ??= closeDoor(server, connections).finally(() => clearInterval(check));

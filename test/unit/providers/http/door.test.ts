@@ -1,8 +1,8 @@
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { type HttpDoor, serveHttp } from "../../../src/providers/http/http.ts";
-import type { Status } from "../../../src/status.ts";
-import { open, type Tidemark } from "../../../src/tidemark.ts";
+import { type HttpDoor, serveHttp } from "../../../../src/providers/http/http.ts";
+import type { Status } from "../../../../src/status.ts";
+import { open, type Tidemark } from "../../../../src/tidemark.ts";
 
 const opened: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -111,7 +111,7 @@ describe("the HTTP door", () => {
     });
     const answer = await fetch(`${door.address.url}/status`);
     expect(answer.status).toBe(500);
-    expect(await answer.json()).toEqual({ error: "broken" });
+    expect(await answer.json()).toEqual({ code: "INTERNAL", error: "broken" });
     expect((await fetch(`${door.address.url}/nowhere`)).status).toBe(404);
   });
 
@@ -119,7 +119,9 @@ describe("the HTTP door", () => {
     "knows no %s",
     async (path) => {
       const { door } = await standalone();
-      expect((await fetch(`${door.address.url}${path}`)).status).toBe(404);
+      const answer = await fetch(`${door.address.url}${path}`);
+      expect(answer.status).toBe(404);
+      expect(await answer.json()).toMatchObject({ code: "NOT_FOUND" });
     },
   );
 
@@ -136,6 +138,7 @@ describe("the HTTP door", () => {
     const { door } = await standalone();
     const answer = await fetch(`${door.address.url}/status`, { method });
     expect(answer.status).toBe(405);
+    expect(await answer.json()).toMatchObject({ code: "METHOD_NOT_ALLOWED" });
     expect(answer.headers.get("allow")).toBe("GET, HEAD");
   });
 
@@ -150,10 +153,14 @@ describe("the HTTP door", () => {
   });
 
   it.each<[what: string, text: string, status: RegExp]>([
-    ["no HTTP", "hello\r\n\r\n", /^HTTP\/1.1 400 /],
+    ["no HTTP", "hello\r\n\r\n", /^HTTP\/1.1 400 .*"code": "BAD_REQUEST"/s],
     ["binary", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", /^HTTP\/1.1 400 /],
     ["no host", "GET /healthz HTTP/1.1\r\n\r\n", /^HTTP\/1.1 400 /],
-    ["a large header", `GET / HTTP/1.1\r\nhost: a\r\nx: ${"y".repeat(9_000)}\r\n\r\n`, /^HTTP\/1.1 431 /],
+    [
+      "a large header",
+      `GET / HTTP/1.1\r\nhost: a\r\nx: ${"y".repeat(9_000)}\r\n\r\n`,
+      /^HTTP\/1.1 431 .*HEADERS_TOO_LARGE/s,
+    ],
     ["a long path", `GET /${"y".repeat(9_000)} HTTP/1.1\r\nhost: a\r\n\r\n`, /^HTTP\/1.1 431 /],
     ["a whole URL", "GET http://[/ HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", /^HTTP\/1.1 4/],
     ["an asterisk", "OPTIONS * HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", /^HTTP\/1.1 404 /],

@@ -1,0 +1,46 @@
+/** Counts what comes to the door and what was answered, for metrics. */
+import type { Server } from "node:http";
+import type { HttpFigures } from "./figures.ts";
+
+export class Traffic {
+  badRequests = 0;
+  readonly #server: Server;
+  #connections = 0;
+  #refusedConnections = 0;
+  /** By path, then by status code. Paths are ours, never a caller's, so that there are few. */
+  readonly #answers = new Map<string, Map<number, number>>();
+
+  constructor(server: Server) {
+    this.#server = server;
+    server.on("connection", (socket) => {
+      this.#connections++;
+      socket.once("close", () => {
+        this.#connections--;
+      });
+    });
+    server.on("drop", () => {
+      this.#refusedConnections++;
+    });
+  }
+
+  answered(path: string, code: number): void {
+    let codes = this.#answers.get(path);
+    if (codes === undefined) {
+      codes = new Map();
+      this.#answers.set(path, codes);
+    }
+    codes.set(code, (codes.get(code) ?? 0) + 1);
+  }
+
+  figures(): HttpFigures {
+    return {
+      connections: this.#connections,
+      maxConnections: this.#server.maxConnections,
+      refusedConnections: this.#refusedConnections,
+      badRequests: this.badRequests,
+      answers: Array.from(this.#answers, ([path, codes]) =>
+        Array.from(codes, ([code, count]) => ({ path, code, count })),
+      ).flat(),
+    };
+  }
+}
