@@ -140,6 +140,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ulid: ["host.ts", "tidemark.ts", "testing/"],
   commander: ["cli/"],
   "prom-client": ["providers/http/"],
+  ioredis: ["cli/client/"],
   testcontainers: ["nats-server/"],
 };
 /** No dependencies of ours: only for types, or loaded when they are there. */

@@ -1,8 +1,11 @@
 /** How a command ends: its exit code, and the one line that says what went wrong. */
 import { TidemarkError } from "../errors.ts";
 
-/** 0: done. 1: what was asked for failed. 2: it was asked for wrongly. 130: interrupted, as shells count it. */
-export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+/**
+ * 0: done. 1: what was asked for failed. 2: it was asked for wrongly. 3: a plain no: the key is not there, or two
+ * things are not the same. 130: interrupted, as shells count it.
+ */
+export const EXIT = { done: 0, failed: 1, usage: 2, no: 3, interrupted: 130 } as const;
 
 /** A failure as its user is told of it; the stack only for those who ask for it. */
 export function failureText(error: unknown, { json, debug }: { json: boolean; debug: boolean }): string {

@@ -3,7 +3,11 @@
  * exit code. A stack is for those who ask for one with TIDEMARK_DEBUG.
  */
 import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Help } from "commander";
+import { addDel } from "./commands/del.ts";
+import { addGet } from "./commands/get.ts";
+import { addKeys } from "./commands/keys.ts";
+import { addSet } from "./commands/set.ts";
 import { EXIT, exitCodeOf, failureText } from "./failure.ts";
 import { addServeFlags, serveSettings } from "./flags.ts";
 
@@ -13,12 +17,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong usage. TIDEMARK_DEBUG=1 shows stacks.`;
 
-const PROGRAM_EXAMPLES = `
-Examples:
-  tidemark demo                                 see it work, in under a minute
-  tidemark serve                                one host, standalone
-  tidemark serve --nats nats://127.0.0.1:4222   a host of a fleet
-${EXIT_CODES}`;
+const PROGRAM_HELP = `
+Flags and examples of a command: tidemark <command> --help. Version: -v.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not there or not the same.
+TIDEMARK_DEBUG=1 shows stacks.`;
+
+/** Commands of people on a running host, in the order of the help. */
+const ON_A_HOST = [addGet, addSet, addDel, addKeys];
 
 const SERVE_EXAMPLES = `
 The environment sets every flag: --max-entries as TIDEMARK_MAX_ENTRIES. Names of
@@ -27,7 +32,8 @@ STATE_REPL_SUBJECT (the subject prefix), REPLAY_HEARTBEAT_SECS (the heartbeat).
 Durations are milliseconds, or such as 250ms, 10s, 5m, 2h.
 
 It serves the Redis protocol (redis-cli -p 7379; commands: docs/REDIS.md).
-It answers GET /healthz (it works), /readyz (it has caught up), /status, /metrics.
+It answers GET /healthz (it works), /readyz (it has caught up), /status and
+/metrics.
 SIGTERM and SIGINT end it: /readyz says 503, the host hands over what was
 written and leaves, and the process exits with 0.
 
@@ -73,7 +79,13 @@ function buildProgram(env: Environment, ended: (code: number) => void): Command 
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show the help of a command")
     .exitOverride()
-    .addHelpText("after", PROGRAM_EXAMPLES);
+    .addHelpText("after", PROGRAM_HELP);
+  // On one screen there is no room for what every program has; commands inherit what is configured here.
+  program.configureHelp({
+    visibleOptions: (command) => (command === program ? [] : new Help().visibleOptions(command)),
+    visibleCommands: (command) =>
+      new Help().visibleCommands(command).filter((each) => each.name() !== "help"),
+  });
   addServeFlags(program.command("serve"))
     .description("Run a host until it is told to end.")
     .addHelpText("after", SERVE_EXAMPLES)
@@ -92,6 +104,7 @@ function buildProgram(env: Environment, ended: (code: number) => void): Command 
       const { demo } = await import("./demo.ts");
       ended(await demo({ keep, json }));
     });
+  for (const add of ON_A_HOST) add(program, { env, ended });
   return program;
 }
 

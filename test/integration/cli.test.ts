@@ -1,95 +1,30 @@
 /** The built program as its users meet it: its help, a fleet of `serve`, and the demo. Needs `npm run build`. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { natsServerForTests } from "./support/nats.ts";
-
-const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-if (!existsSync(MAIN)) throw new Error("dist/ is not there: npm run build");
+import { ended, endWhatRuns, run, Served, start } from "./support/program.ts";
 
 const server = await natsServerForTests();
+endWhatRuns();
 
-const running = new Set<ChildProcess>();
-afterEach(async () => {
-  for (const child of running) child.kill("SIGKILL");
-  running.clear();
-});
-
-/** The environment without what would reach into the tests. */
-function environment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const names = /^(TIDEMARK_|NATS_URL|CLIENT_|STATE_REPL|REPLAY_|DEBUG|NO_COLOR|FORCE_COLOR|NODE_OPTIONS)/;
-  const kept = Object.entries(process.env).filter(([name]) => !names.test(name));
-  return { ...Object.fromEntries(kept), ...more };
-}
-
-function start(args: readonly string[], env?: NodeJS.ProcessEnv): ChildProcess {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: environment(env),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  running.add(child);
-  return child;
-}
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function ended(child: ChildProcess): Promise<Ended> {
-  let out = "";
-  let err = "";
-  child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
-    out += chunk;
-  });
-  child.stderr!.setEncoding("utf8").on("data", (chunk: string) => {
-    err += chunk;
-  });
-  const [code] = await once(child, "close");
-  running.delete(child);
-  return { code: code as number | null, out, err };
-}
-
-const run = (args: readonly string[], env?: NodeJS.ProcessEnv) => ended(start(args, env));
-
-/** A host of `serve --json` and the events it has told of. */
-class Served {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(args: readonly string[], env?: NodeJS.ProcessEnv) {
-    this.child = start(["serve", "--json", "--resp", "off", "--http", "0", ...args], env);
-    this.#lines = createInterface({ input: this.child.stdout! })[Symbol.asyncIterator]();
-    this.ended = ended(this.child);
-  }
-
-  /** The next event, which must be of that name. */
-  async next(event: string): Promise<Record<string, unknown>> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`it ended before it told of ${event}: ${(await this.ended).err}`);
-    const told = JSON.parse(value as string) as Record<string, unknown>;
-    expect(told).toMatchObject({ event });
-    return told;
-  }
-
-  async listening(): Promise<string> {
-    return (await this.next("listening")).url as string;
-  }
-}
+/** A host with HTTP only. */
+const serveHttp = (args: readonly string[], env?: NodeJS.ProcessEnv) =>
+  new Served(["--resp", "off", "--http", "0", ...args], env);
 
 describe("the help", () => {
   it.each<[args: string[], shown: RegExp, lines: number]>([
     [["--help"], /Commands:\n {2}serve .*\n {2}demo /, 24],
-    [["help", "serve"], /Usage: tidemark serve/, 60],
-    [["serve", "--help"], /TIDEMARK_MAX_ENTRIES.*Examples:\n {2}tidemark serve --nats/s, 60],
+    [["help", "serve"], /Usage: tidemark serve/, 70],
+    [["serve", "--help"], /TIDEMARK_MAX_ENTRIES.*Examples:\n {2}tidemark serve --nats/s, 70],
+    [["get", "--help"], /--url.*Examples:\n {2}tidemark get/s, 40],
+    [["set", "--help"], /--ttl.*Examples:\n {2}tidemark set/s, 45],
+    [["del", "--help"], /--url.*Examples:\n {2}tidemark del/s, 40],
+    [["keys", "--help"], /--long.*Examples:\n {2}tidemark keys/s, 45],
     [["demo", "--help"], /--keep.*Examples:\n {2}tidemark demo/s, 24],
     [["--version"], /^\d+\.\d+\.\d+\n$/, 2],
   ])("%j", async (args, shown, lines) => {
@@ -160,7 +95,7 @@ describe("serve", () => {
     expect((await done).code).toBe(0);
     expect(told).toEqual([
       expect.stringMatching(/^redis {2}redis:\/\/127\.0\.0\.1:\d+$/),
-      expect.stringMatching(/^http {3}http:\/\/127\.0\.0\.1:\d+ {2}\/healthz \/readyz \/status$/),
+      expect.stringMatching(/^http {3}http:\/\/127\.0\.0\.1:\d+ {2}\/healthz \/readyz \/status \/metrics$/),
       expect.stringMatching(/^ready {2}solo in namespace default, standalone, 0 keys, after \d+ ms$/),
       "ending on SIGINT",
       "ended",
@@ -168,7 +103,7 @@ describe("serve", () => {
   });
 
   it("listens nowhere when told so", async () => {
-    const served = new Served(["--http", "off"]);
+    const served = serveHttp(["--http", "off"]);
     await served.next("ready");
     served.child.kill("SIGTERM");
     expect((await served.ended).code).toBe(0);
@@ -192,7 +127,7 @@ describe.skipIf(server === undefined)("a fleet of serve", () => {
   it("is ready once it has caught up, sees each other, and drains on SIGTERM", async () => {
     const { url } = server!;
     const env = { NATS_URL: url, TIDEMARK_NAMESPACE: `cli-${process.pid}` };
-    const first = new Served(["--node", "a"], env);
+    const first = serveHttp(["--node", "a"], env);
     const door = await first.listening();
     const early = await fetch(`${door}/readyz`);
     expect(early.status).toBe(503);
@@ -204,7 +139,7 @@ describe.skipIf(server === undefined)("a fleet of serve", () => {
     expect(await first.next("ready")).toMatchObject({ node: "a", state: "ready", keys: 0 });
     expect((await fetch(`${door}/readyz`)).status).toBe(200);
 
-    const second = new Served(["--node", "b"], env);
+    const second = serveHttp(["--node", "b"], env);
     await second.listening();
     await second.next("ready");
     await expect
