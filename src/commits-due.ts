@@ -72,6 +72,11 @@ export class CommitsDue {
     if (bodies.length > 0) this.#ports.write(bodies);
   }
 
+  /** The events that made a key's commits due, flat. */
+  dotsOf(key: string): readonly number[] {
+    return dotsOf(this.#due(key));
+  }
+
   #queue(key: string): void {
     const due = this.#due(key);
     const [first, ...rest] = due;

@@ -5,8 +5,10 @@
 import type { Answer } from "./loader/answer.ts";
 import type { Fleet } from "./loader/fleet.ts";
 import type { Loader } from "./loader/loader.ts";
+import type { Upstream } from "./loader/upstream.ts";
 import { isLive, liveTimeout, rendezvousOrder, rendezvousRank } from "./replication/membership.ts";
-import type { LoadDesk } from "./replication/node.ts";
+import type { Service } from "./replication/messages.ts";
+import { type LoadDesk, SELF } from "./replication/node.ts";
 import type { Replicator } from "./replication/replicator.ts";
 
 /** One to load, and one to take over. */
@@ -15,15 +17,17 @@ const MOST_HOSTS = 2;
 const LOOK_MS = 20;
 
 export class FleetLoads implements Fleet, LoadDesk {
-  readonly serves = true;
+  readonly serves: Service;
   readonly #replicator: () => Replicator;
   readonly #loader: () => Loader;
   #serving: readonly string[] = [];
   #complete: readonly string[] = [];
+  #committers: readonly string[] = [];
   #lookedAt = Number.NEGATIVE_INFINITY;
 
   /** Both come to be after this, and are there before anything is asked. */
-  constructor(replicator: () => Replicator, loader: () => Loader) {
+  constructor(upstream: Upstream<unknown>, replicator: () => Replicator, loader: () => Loader) {
+    this.serves = upstream.commit === undefined ? "loads" : "commits";
     this.#replicator = replicator;
     this.#loader = loader;
   }
@@ -40,13 +44,28 @@ export class FleetLoads implements Fleet, LoadDesk {
 
   /** Our place among those who may commit a key; 0 is first. */
   rank(key: string): number {
-    const others = this.#hosts().filter((host) => host !== this.self);
-    return rendezvousRank(key, this.self, others);
+    return rendezvousRank(key, this.self, this.otherCommitters());
   }
 
-  /** Whether another host that commits is live. */
-  get accompanied(): boolean {
-    return this.#hosts().some((host) => host !== this.self);
+  /** The others who commit: the same list for as long as they are the same. */
+  otherCommitters(): readonly string[] {
+    this.#hosts();
+    return this.#committers;
+  }
+
+  /** Whether each of these events, flat, is known to have been applied by another host that commits. */
+  areKnownElsewhere(dots: readonly number[]): boolean {
+    const { node } = this.#replicator();
+    const peers = this.otherCommitters().map((host) => node.membership.get(host)!);
+    for (let i = 0; i < dots.length; i += 2) {
+      const [origin, seq] = [dots[i]!, dots[i + 1]!];
+      const known = peers.some((peer) => {
+        if (peer.origin === origin || peer.vector.covers(origin, seq)) return true;
+        return origin === SELF && peer.acknowledged >= seq;
+      });
+      if (!known) return false;
+    }
+    return true;
   }
 
   isLive(host: string): boolean {
@@ -96,8 +115,12 @@ export class FleetLoads implements Fleet, LoadDesk {
     this.#lookedAt = now;
     const peers = this.#replicator()
       .livePeers()
-      .filter((peer) => peer.serves && peer.state === "ready");
+      .filter((peer) => peer.serves !== "none" && peer.state === "ready");
     const serving = peers.map((peer) => peer.incarnation);
+    const committers = peers.filter((peer) => peer.serves === "commits").map((peer) => peer.incarnation);
+    const known = this.#committers;
+    const same = committers.length === known.length && committers.every((host, i) => host === known[i]);
+    if (!same) this.#committers = committers;
     const complete = peers.filter((peer) => !peer.partial).map((peer) => peer.incarnation);
     if (node.state === "ready") {
       serving.push(node.self.incarnation);

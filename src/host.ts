@@ -291,8 +291,9 @@ class TidemarkHost extends Commands implements Host {
     if (this.#closed !== "no") return;
     this.#closed = "closing";
     await this.#keeping?.opened();
-    const uncommitted = await this.#loading?.drain();
+    await this.#loading?.drain();
     await this.#assurance?.leave();
+    const uncommitted = this.#loading?.uncommitted();
     const unsaved: unknown = await this.#keeping?.saveLast().catch((error: unknown) => error);
     this.#stop();
     await this.#transport?.close();

@@ -82,6 +82,8 @@ export class Loading {
   readonly #loader: Loader;
   readonly #writeBehind: WriteBehind;
   readonly #turns = new Turns();
+  /** The other hosts that commit. */
+  #committers: readonly string[] | undefined;
   /** The key of the update under way: it is about to wait for its commit. */
   #updating: string | undefined;
 
@@ -90,7 +92,8 @@ export class Loading {
     this.#ports = ports;
     this.#memory = memoryOf(ports, clock);
     this.#ownLoads = new OwnLoads({ store, write: ports.write, defer: (task) => world.defer(task) });
-    if (replicator !== undefined) this.fleet = new FleetLoads(replicator, () => this.#loader);
+    if (replicator !== undefined)
+      this.fleet = this.fleet = new FleetLoads(upstream, replicator, () => this.#loader);
     this.#limits = limits;
     this.#upstream = upstream;
     this.#settings = limits.loading;
@@ -237,6 +240,11 @@ export class Loading {
 
   tick(): void {
     this.#timers.run(this.#world.monotonic());
+    const committers = this.#writeBehind.dirty > 0 ? this.fleet?.otherCommitters() : this.#committers;
+    if (committers !== this.#committers) {
+      this.#committers = committers;
+      this.#writeBehind.turnsChanged();
+    }
     this.#writeBehind.tick();
   }
 
@@ -250,16 +258,23 @@ export class Loading {
     };
   }
 
-  /** Commits what is dirty, within a limit. Answers what to say of the keys that are left. */
-  async drain(): Promise<TidemarkError | undefined> {
-    const keys = await this.#writeBehind.drain(this.#settings.drainTimeoutMs);
-    // What is left to others with an upstream, they commit: they have it as we do.
-    if (keys.length === 0 || this.fleet?.accompanied) return undefined;
+  /** Commits what is dirty, within a limit. */
+  async drain(): Promise<void> {
+    await this.#writeBehind.drain(this.#settings.drainTimeoutMs);
+  }
+
+  /** What to say of the keys that are left, once the other hosts have had time for our last events. */
+  uncommitted(): TidemarkError | undefined {
+    const { fleet } = this;
+    // What another host that commits is known to have is its to commit.
+    const keys = this.#writeBehind.keys().filter((key) => !fleet?.areKnownElsewhere(this.#due!.dotsOf(key)));
+    if (keys.length === 0) return undefined;
     const shown = keys.slice(0, 10).map((key) => JSON.stringify(key));
     if (keys.length > shown.length) shown.push(`and ${keys.length - shown.length} more`);
     return new TidemarkError(
       "UNCOMMITTED",
-      `the host was closed with ${keys.length} keys that the upstream had not taken: ${shown.join(", ")}; ` +
+      `the host was closed with ${keys.length} keys that the upstream had not taken, and that no other host ` +
+        `is known to have: ${shown.join(", ")}; ` +
         "see the error's keys, and loading.drainTimeout",
       { keys },
     );

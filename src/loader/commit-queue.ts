@@ -22,6 +22,8 @@ export interface DirtyKey {
   since: number;
   /** Not before this, after a failure. */
   notBefore: number;
+  /** Not before this, while nobody waits for it and the hosts stay the same: others come first. */
+  turnAt: number;
   failures: number;
   /** Batches with it failed for a reason of one key's: it travels by itself. */
   alone: boolean;
@@ -65,6 +67,7 @@ export class CommitQueue {
         dueAt,
         since: now,
         notBefore: 0,
+        turnAt: 0,
         failures: 0,
         alone: false,
         sent: undefined,
@@ -94,7 +97,8 @@ export class CommitQueue {
         wake = now;
         break;
       }
-      const at = Math.max(dirty.dueAt, dirty.notBefore);
+      const turnAt = dirty.waiters.length > 0 ? 0 : dirty.turnAt;
+      const at = Math.max(dirty.dueAt, dirty.notBefore, turnAt);
       const fits = taken.length === 0 || (!dirty.alone && !taken[0]!.alone);
       if (at > now || !fits) {
         wake = Math.min(wake, at);
@@ -102,7 +106,7 @@ export class CommitQueue {
       }
       const mine = dirty.waiters.length > 0 ? now : turn(dirty);
       if (mine > now) {
-        dirty.notBefore = mine;
+        dirty.turnAt = mine;
         wake = Math.min(wake, mine);
         continue;
       }
@@ -130,6 +134,7 @@ export class CommitQueue {
     dirty.failures = 0;
     dirty.alone = false;
     dirty.notBefore = 0;
+    dirty.turnAt = 0;
     // A newer value without a deadline is one that nobody wants committed: with a failure it would have gone along.
     if (newer && known && dirty.dueAt < Number.POSITIVE_INFINITY) {
       dirty.since = now;
@@ -157,11 +162,18 @@ export class CommitQueue {
     return waiters;
   }
 
+  /** The turns are to be found out anew. */
+  forgetTurns(now: number): void {
+    for (const dirty of this.#dirty.values()) dirty.turnAt = 0;
+    this.#wake = Math.min(this.#wake, now);
+  }
+
   /** Everything is due now, whatever failed before. */
   hasten(now: number): void {
     for (const dirty of this.#dirty.values()) {
       dirty.dueAt = Math.min(dirty.dueAt, now);
       dirty.notBefore = Math.min(dirty.notBefore, now);
+      dirty.turnAt = 0;
     }
     this.#wake = Math.min(this.#wake, now);
   }

@@ -132,10 +132,10 @@ export class WriteBehind {
     this.#pump();
   }
 
-  /** Commits all there is. Answers the keys that are still dirty when the time is up. */
-  async drain(withinMs: number): Promise<string[]> {
-    const { timers, world } = this.#ports;
-    if (this.#queue.size === 0) return [];
+  /** Commits all there is, or what it can within a time. */
+  async drain(withinMs: number): Promise<void> {
+    const { timers, world, upstream } = this.#ports;
+    if (this.#queue.size === 0 || upstream.commit === undefined) return;
     this.#draining = true;
     this.#queue.hasten(world.monotonic());
     this.#pump();
@@ -146,7 +146,11 @@ export class WriteBehind {
         resolve();
       });
     });
-    return this.#queue.keys();
+  }
+
+  /** The hosts are others than before, and so are the turns. */
+  turnsChanged(): void {
+    this.#queue.forgetTurns(this.#ports.world.monotonic());
   }
 
   /** Those who still wait are told, what is under way is given up, and nothing more sets out. */
@@ -179,7 +183,9 @@ export class WriteBehind {
   }
 
   #pump(): void {
-    const { settings, world } = this.#ports;
+    const { settings, world, upstream } = this.#ports;
+    // What is due is queued here all the same: until it is committed elsewhere, it is what a key holds.
+    if (upstream.commit === undefined) return;
     while (!this.#closed && this.#travelling < settings.maxConcurrentCommits) {
       const batch = this.#queue.take(world.monotonic(), settings.maxBatch, this.#turn);
       if (batch.length === 0) return;

@@ -3,7 +3,7 @@
  * here decides about data; a host believed dead that speaks again is simply live again.
  */
 import { VersionVector } from "../causality/version-vector.ts";
-import type { Heartbeat, PeerState } from "./messages.ts";
+import type { Heartbeat, PeerState, Service } from "./messages.ts";
 
 export interface Peer {
   readonly node: string;
@@ -24,8 +24,7 @@ export interface Peer {
   vectorHash: string;
   digest: string;
   keys: number;
-  /** Whether it loads and commits. */
-  serves: boolean;
+  serves: Service;
   /** Whether it has let go of entries for room. */
   partial: boolean;
   /** What it had reported when we last had all of that: what it writes from now on, it wrote after that. */
@@ -215,7 +214,7 @@ function newPeer(heartbeat: Heartbeat, origin: number, now: number): Peer {
     vectorHash: "",
     digest: "",
     keys: 0,
-    serves: false,
+    serves: "none",
     partial: false,
     settled: new VersionVector(),
     offsets: [],

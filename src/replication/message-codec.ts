@@ -9,7 +9,7 @@ import type { TidemarkError } from "../errors.ts";
 import { malformed } from "./cbor.ts";
 import { FRAME_TYPE, MAX_INCARNATION_BYTES, PROTOCOL_VERSION } from "./frame.ts";
 import { CHUNK_TYPE } from "./image-codec.ts";
-import type { LoadOutcome, Message, PeerState, Row } from "./messages.ts";
+import type { LoadOutcome, Message, PeerState, Row, Service } from "./messages.ts";
 
 const TYPES = {
   heartbeat: 2,
@@ -27,6 +27,7 @@ const TYPES = {
 } as const satisfies Record<Message["type"], number>;
 
 const STATES: readonly PeerState[] = ["joining", "ready", "leaving"];
+const SERVICES: readonly Service[] = ["none", "loads", "commits"];
 
 const encoder = new Encoder({ useRecords: false, mapsAsObjects: false, tagUint8Array: false });
 const decoder = new Decoder({ useRecords: false, mapsAsObjects: false });
@@ -87,7 +88,7 @@ function fieldsOf(message: Message): unknown[] {
         message.partial,
         message.complete,
         message.rows,
-        message.serves,
+        SERVICES.indexOf(message.serves),
       ];
     case "replay-request":
       return [message.incarnation, message.node, message.origin, message.first, message.last];
@@ -134,7 +135,7 @@ function readFields(type: number, fields: Fields): Message {
         partial: fields.boolean(),
         complete: fields.boolean(),
         rows: fields.rows(),
-        serves: fields.boolean(),
+        serves: fields.oneOf(SERVICES),
       };
     case TYPES["replay-request"]: {
       const node = fields.text();

@@ -2,6 +2,9 @@
 
 export type PeerState = "joining" | "ready" | "leaving";
 
+/** What a host does for others: a host without an upstream nothing, one whose upstream is read only no commits. */
+export type Service = "none" | "loads" | "commits";
+
 /** A row of a version vector as it travels. */
 export type Row = readonly [incarnation: string, seq: number];
 
@@ -18,8 +21,7 @@ export interface Heartbeat {
   readonly vectorHash: string;
   readonly digest: string;
   readonly keys: number;
-  /** Whether it loads and commits: it has an upstream. */
-  readonly serves: boolean;
+  readonly serves: Service;
   /** Whether the sender has let go of entries for room: its digest is not that of its vector. */
   readonly partial: boolean;
   /** Rows that changed since the last heartbeat; with `complete`, all of them. */

@@ -10,7 +10,7 @@ import type { ValueLimits } from "./event-codec.ts";
 import type { ChunkHeader } from "./image-codec.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Membership, Peer } from "./membership.ts";
-import type { LoadAnswer, LoadRequest, Message } from "./messages.ts";
+import type { LoadAnswer, LoadRequest, Message, Service } from "./messages.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { Needs } from "./recovery.ts";
@@ -41,8 +41,7 @@ export interface Replica {
 
 /** Who loads for others here, and hears of what others loaded for us. */
 export interface LoadDesk {
-  /** Whether there is an upstream. */
-  readonly serves: boolean;
+  readonly serves: Service;
   /** To be answered, at once or later, by load answers. */
   asked(peer: Peer, request: LoadRequest): void;
   answered(peer: Peer, answer: LoadAnswer): void;

@@ -61,7 +61,7 @@ export interface ReplicatorOptions {
 }
 
 /** A host without an upstream has no asker to answer and asks nobody; who asks it all the same goes on to the next. */
-const NO_LOADS: LoadDesk = { serves: false, asked: () => undefined, answered: () => undefined };
+const NO_LOADS: LoadDesk = { serves: "none", asked: () => undefined, answered: () => undefined };
 
 export class Replicator {
   readonly node: Node;

@@ -70,7 +70,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     vectorHash: name,
     digest: name,
     keys: uint,
-    serves: fc.boolean(),
+    serves: fc.constantFrom("none", "loads", "commits"),
     partial: fc.boolean(),
     complete: fc.boolean(),
     rows,

@@ -1,7 +1,9 @@
 /** Write-behind in a fleet, in virtual time: one host commits a key, and no death of a host loses what another had. */
 import { describe, expect, it } from "vitest";
+import type { CallOptions } from "../../../src/loader/upstream.ts";
 import { Random } from "../../../src/testing/random.ts";
-import type { VirtualCluster } from "../../../src/testing/virtual-cluster.ts";
+import { VirtualCluster } from "../../../src/testing/virtual-cluster.ts";
+import { CountingUpstream } from "../support/counting-upstream.ts";
 import { fleet } from "../support/fleet.ts";
 import { pass } from "../support/passing.ts";
 
@@ -75,6 +77,19 @@ describe("an update in a fleet", () => {
     cluster.crash(0);
     await pass(cluster.time, 6_000);
     expect(upstream.rows.size).toBe(10);
+    expect(due(kvs)).toBe(0);
+  });
+
+  it("is committed in seconds by the last of six hosts when the others die at once", async () => {
+    const { upstream, cluster, kvs } = fleet(6);
+    for (let i = 0; i < 30; i++) {
+      await cluster.until(kvs[0]!.update(`k${i}`, () => "value", { commit: { within: "1s" } }));
+    }
+    cluster.run(100);
+    for (let host = 0; host < 5; host++) cluster.crash(host);
+    // So long it takes to know that they are dead; nothing is added to it for every one of them.
+    await pass(cluster.time, 5_000);
+    expect(upstream.rows.size).toBe(30);
     expect(due(kvs)).toBe(0);
   });
 
@@ -190,6 +205,61 @@ describe("an update in a fleet", () => {
   });
 });
 
+describe("a host with a read-only upstream", () => {
+  it("delays no commit of the others, tries none, and answers what is due", async () => {
+    const upstream = new CountingUpstream();
+    const readOnly = { load: (key: string, options: CallOptions) => upstream.load(key, options) };
+    let hosts = 0;
+    const cluster = new VirtualCluster({
+      options: {
+        get upstream() {
+          return hosts++ === 0 ? upstream : readOnly;
+        },
+      },
+    });
+    for (let i = 0; i < 3; i++) cluster.add();
+    cluster.settle();
+    cluster.run("3s");
+    const [writer, reader] = cluster.hosts as [Kv, Kv, Kv];
+    for (let i = 0; i < 20; i++) {
+      await cluster.until(writer.update(`k${i}`, () => "value", { commit: { within: "1s" } }));
+    }
+    cluster.settle();
+    reader.invalidate("k1");
+    expect(await cluster.until(reader.getOrLoad("k1"))).toBe("value");
+    await pass(cluster.time, 1_000);
+    expect(upstream.rows.size).toBe(20);
+    await pass(cluster.time, 10_000);
+    expect(cluster.hosts.map((kv) => kv.status().loader!.failedCommits)).toEqual([0, 0, 0]);
+    expect(cluster.hosts.map((kv) => kv.status().loader!.dirty)).toEqual([0, 0, 0]);
+  });
+
+  it("is nobody to leave commits to", async () => {
+    const upstream = new CountingUpstream();
+    upstream.commit = async () => {
+      throw new Error("down");
+    };
+    let hosts = 0;
+    const cluster = new VirtualCluster({
+      options: {
+        loading: { drainTimeout: "300ms" },
+        get upstream() {
+          return hosts++ === 0 ? upstream : { load: () => undefined };
+        },
+      },
+    });
+    for (let i = 0; i < 2; i++) cluster.add();
+    cluster.settle();
+    cluster.run("3s");
+    const [writer, reader] = cluster.hosts as [Kv, Kv];
+    await cluster.until(writer.update("k", () => "value", { commit: { within: "10s" } }));
+    await expect(cluster.until(writer.close())).rejects.toMatchObject({ code: "UNCOMMITTED", keys: ["k"] });
+    cluster.run("1s");
+    // It knows of it as well, and nobody is left who could commit it.
+    await expect(cluster.until(reader.close())).rejects.toMatchObject({ code: "UNCOMMITTED", keys: ["k"] });
+  });
+});
+
 describe("closing a host of a fleet", () => {
   it("commits what waits", async () => {
     const { upstream, cluster, kvs } = fleet(2);
@@ -209,6 +279,45 @@ describe("closing a host of a fleet", () => {
     cluster.run("1s");
     await expect(cluster.until(kvs[1]!.close())).rejects.toMatchObject({ code: "UNCOMMITTED", keys: ["k"] });
     upstream.commit = commit;
+  });
+
+  it.each([
+    ["before it wrote", 0],
+    ["while it closes", 100],
+  ])(
+    "rejects when it was cut off %s and the upstream takes nothing: nobody else has it",
+    async (_, after) => {
+      const { upstream, cluster, kvs } = fleet(2, { drainTimeout: "300ms" });
+      upstream.commit = async () => {
+        throw new Error("down");
+      };
+      await cluster.until(kvs[0]!.update("had by both", () => "value", { commit: { within: "10s" } }));
+      cluster.settle();
+      cluster.run("2s");
+      cluster.isolate(0);
+      await cluster.until(kvs[0]!.update("k", () => "value", { commit: { within: "10s" } }));
+      const closing = kvs[0]!.close();
+      const closed = expect(closing).rejects.toMatchObject({ code: "UNCOMMITTED", keys: ["k"] });
+      await pass(cluster.time, after);
+      if (after > 0) kvs[1]!.set("other", "written meanwhile");
+      await cluster.until(closing.catch(() => undefined));
+      await closed;
+    },
+  );
+
+  it("ends in bounded time beside a host that goes on updating", async () => {
+    const { cluster, kvs } = fleet(2);
+    await cluster.until(kvs[0]!.update("k", () => "value", { commit: { within: "5s" } }));
+    let ended = false;
+    const closing = kvs[0]!.close().then(() => {
+      ended = true;
+    });
+    for (let ms = 0; ms < 10_000 && !ended; ms += 20) {
+      await kvs[1]!.update(`k${ms}`, () => "value", { commit: { within: "5s" } });
+      await pass(cluster.time, 20);
+    }
+    await closing;
+    expect(cluster.now).toBeLessThan(20_000);
   });
 });
 

@@ -20,7 +20,7 @@ function heartbeat(counter: number, changes: Partial<Heartbeat> = {}): Heartbeat
     vectorHash: "0",
     digest: "0",
     keys: 0,
-    serves: false,
+    serves: "none",
     partial: false,
     complete: true,
     rows: [],

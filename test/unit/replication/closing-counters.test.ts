@@ -26,7 +26,7 @@ function begun() {
     vectorHash: "0",
     digest: "0",
     keys: 1,
-    serves: false,
+    serves: "none",
     partial: false,
     complete: false,
     rows,

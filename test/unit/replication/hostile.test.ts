@@ -67,7 +67,7 @@ function heartbeat(changes: Partial<Heartbeat> = {}): Heartbeat {
     vectorHash: "0".repeat(16),
     digest: "0".repeat(16),
     keys: 0,
-    serves: false,
+    serves: "none",
     partial: false,
     complete: true,
     rows: [],

@@ -23,7 +23,7 @@ function heartbeat(counter: number, changes: Partial<Heartbeat> = {}): Heartbeat
     vectorHash: "v",
     digest: "d",
     keys: 3,
-    serves: false,
+    serves: "none",
     partial: false,
     complete: true,
     rows: [],

@@ -8,7 +8,7 @@ const bytes = (items: unknown): Uint8Array => new Uint8Array(encoder.encode(item
 const read = (items: unknown) => decodeMessage(bytes(items), "n");
 const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
 
-const heartbeat = [1, "n", 2, "inc", "node", 1, 5, 1e12, 1, "vh", "d", 3, false, true, [["a", 1]], false];
+const heartbeat = [1, "n", 2, "inc", "node", 1, 5, 1e12, 1, "vh", "d", 3, false, true, [["a", 1]], 0];
 
 describe("a message", () => {
   it("is a flat array of the version, the namespace, the type and its fields", () => {
@@ -26,7 +26,7 @@ describe("a message", () => {
       vectorHash: "vh",
       digest: "d",
       keys: 3,
-      serves: false,
+      serves: "none",
       partial: false,
       complete: true,
       rows: [["a", 1]],
@@ -61,6 +61,7 @@ describe("a message is refused", () => {
     ["with a name that is a number", changed(3, 7)],
     ["with a name too long", changed(3, "x".repeat(65))],
     ["with a count below 0", changed(5, -1)],
+    ["with a service there is none of", changed(15, 3)],
     ["with a count and a fraction", changed(5, 1.5)],
     ["with a count beyond 2^53", changed(5, 2n ** 60n)],
     ["with a clock that is not a number", changed(7, Number.NaN)],
