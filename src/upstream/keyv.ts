@@ -1,7 +1,9 @@
 /**
  * Any store of Keyv (major 5) as an upstream: Redis, Valkey, MySQL, MongoDB, files and more. Keyv has no
- * conditional write, so what is older is found by a look before the write: two hosts that commit one key
- * within one round trip may leave the older there. Use a driver of a database where that matters.
+ * conditional write, so what is older is found by a look before the write, and by another one after it: who
+ * finds an older row in place of its own writes it again. What is left is a host that is held up between its look
+ * and its write while another one looks, writes and looks: then the older stays until the key is committed again.
+ * Use a driver of a database where that matters.
  */
 import { checkOptions, type Duration, parseDuration } from "../arguments.ts";
 import { TidemarkError } from "../errors.ts";
@@ -27,6 +29,9 @@ export interface KeyvOptions<V = Stored> {
   /** How long a deleted row is remembered against older writes. Default `"1h"`. */
   keepDeleted?: Duration;
 }
+
+/** A key that others overwrite with older values so often in a row is left for later. */
+const MOST_WRITES = 8;
 
 /** A row as Keyv holds it: plain JSON, since adapters differ in what else they take. */
 interface Envelope {
@@ -84,18 +89,28 @@ export function keyv<V = Stored>(options: KeyvOptions<V>): Upstream<V> {
       return new Map(keys.map((key, index) => [key, rowOf(found[index])]));
     },
     commit: async (batch) => {
-      const there = await read(batch.map(({ key }) => key));
       const superseded: string[] = [];
-      const entries: { key: string; value: Envelope; ttl?: number }[] = [];
-      for (const [index, mutation] of batch.entries()) {
-        const row = there[index];
-        if (isEnvelope(row) && isNewer(row, mutation)) superseded.push(mutation.key);
-        else entries.push(entryOf(mutation, keepMs));
+      let left = batch;
+      for (let looks = 0; looks <= MOST_WRITES; looks++) {
+        const there = await read(left.map(({ key }) => key));
+        left = left.filter((mutation, index) => {
+          const row = there[index];
+          const order = isEnvelope(row) ? orderOf(row, mutation) : -1;
+          if (order > 0) superseded.push(mutation.key);
+          // After a write, what is gone has expired; or somebody else has removed it, who may.
+          return looks === 0 ? order <= 0 : order < 0 && row !== undefined && row !== null;
+        });
+        if (left.length === 0) return superseded;
+        const entries = left.map((mutation) => entryOf(mutation, keepMs));
+        await unlessFailed((store) => store.setMany(entries));
       }
-      if (entries.length > 0) await unlessFailed((store) => store.setMany(entries));
-      return superseded;
+      throw new TidemarkError(
+        "UPSTREAM_BUSY",
+        `other hosts write "${left[0]!.key}" all the time; it is tried again`,
+      );
     },
-    retryable: isNetworkError,
+    retryable: (error) =>
+      isNetworkError(error) || (error instanceof TidemarkError && error.code === "UPSTREAM_BUSY"),
     close: async () => {
       const made = await opened.made();
       if (!isKeyv(given)) await made?.disconnect();
@@ -115,8 +130,10 @@ function isEnvelope(row: unknown): row is Envelope {
   return typeof row === "object" && row !== null && (row as { tidemark?: unknown }).tidemark === 1;
 }
 
-function isNewer(row: Envelope, mutation: Mutation): boolean {
-  return row.stamp > mutation.stamp || (row.stamp === mutation.stamp && row.origin > mutation.origin);
+/** Above 0: the row is newer; 0: it is what the mutation made. */
+function orderOf(row: Envelope, mutation: Mutation): number {
+  if (row.stamp !== mutation.stamp) return row.stamp - mutation.stamp;
+  return row.origin === mutation.origin ? 0 : row.origin > mutation.origin ? 1 : -1;
 }
 
 /** What others have put in as text or bytes is a row as well. */
