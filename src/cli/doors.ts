@@ -4,6 +4,7 @@ import { TidemarkError } from "../errors.ts";
 import { type HttpDoor, serveHttp } from "../providers/http/http.ts";
 import { type RespDoor, type RespTls, type RespUser, serveResp } from "../providers/resp/resp.ts";
 import type { Tidemark } from "../tidemark.ts";
+import { checkedUsers } from "./config-users.ts";
 import type { RespSettings, ServeSettings } from "./flags.ts";
 import type { Tell } from "./tell.ts";
 
@@ -62,7 +63,8 @@ export async function openDoors(
 }
 
 async function openResp(kv: Tidemark, settings: RespSettings, onShutdown: () => void): Promise<RespDoor> {
-  const { host, port, password, usersFile, allowOpen, tls } = settings;
+  const { host, port, password, usersFile, limits, allowOpen, tls } = settings;
+  const users = usersFile === undefined ? settings.users : await readUsers(usersFile);
   return serveResp({
     kv,
     host,
@@ -70,7 +72,8 @@ async function openResp(kv: Tidemark, settings: RespSettings, onShutdown: () => 
     allowOpen,
     onShutdown,
     ...(password === undefined ? {} : { password }),
-    ...(usersFile === undefined ? {} : { users: await readUsers(usersFile) }),
+    limits,
+    ...(users === undefined ? {} : { users }),
     ...(tls === undefined ? {} : { tls: await readTls(tls) }),
   });
 }
@@ -95,19 +98,16 @@ async function readTls({ cert, key, ca }: NonNullable<RespSettings["tls"]>): Pro
   return ca === undefined ? files : { ...files, ca: await read(ca, "--resp-ca") };
 }
 
-async function readUsers(file: string): Promise<RespUser[]> {
+async function readUsers(file: string): Promise<readonly RespUser[]> {
   const text = String(await read(file, "--resp-users"));
   let users: unknown;
   try {
     users = JSON.parse(text);
   } catch (cause) {
-    throw wrong(`--resp-users: ${file} is no JSON: ${(cause as Error).message}`, cause);
+    // The message of the parser quotes what stands there, which may be a password.
+    throw wrong(`--resp-users: ${file} is no JSON; look for a comma or a quote`, cause);
   }
-  const known = new Set(["name", "password", "keys", "rights"]);
-  const isUser = (user: unknown): boolean =>
-    typeof user === "object" && user !== null && Object.keys(user).every((name) => known.has(name));
-  if (Array.isArray(users) && users.length > 0 && users.every(isUser)) return users as RespUser[];
-  throw wrong(`--resp-users: ${file} takes a list such as [{"name":"app","password":"…","keys":["app:*"]}]`);
+  return checkedUsers(users, `--resp-users: ${file}: users`);
 }
 
 async function read(file: string, flag: string): Promise<Buffer> {

@@ -1,12 +1,16 @@
 /**
- * The flags of `tidemark serve`, their environment variables, and what both come to. A flag goes before its
- * variable, and a `TIDEMARK_` variable before the name that the wasmCloud provider used. An empty variable
- * counts as not set, because compose files pass such. Nothing here connects or listens.
+ * What the flags of `tidemark serve`, their environment variables and a configuration file come to. A flag goes
+ * before its variable, a `TIDEMARK_` variable before the name that the wasmCloud provider used, and both before the
+ * file. An empty variable counts as not set, because compose files pass such. Nothing here connects or listens.
  */
 import { type Command, Option } from "commander";
 import type { Duration } from "../arguments.ts";
 import { TidemarkError } from "../errors.ts";
 import { type OpenOptions, resolveSettings } from "../options.ts";
+import type { RespLimits } from "../providers/resp/limits.ts";
+import { RESP_HOST, RESP_PORT, type RespUser } from "../providers/resp/resp.ts";
+import { type Config, NO_CONFIG } from "./config-file.ts";
+import { FLAGS, type Flag, type Given, HTTP_PORT, variableOf } from "./flag-table.ts";
 import { jwtAuthenticator } from "./nats-jwt.ts";
 
 /** Where to listen. */
@@ -19,6 +23,9 @@ export interface Place {
 export interface RespSettings extends Place {
   readonly password: string | undefined;
   readonly usersFile: string | undefined;
+  /** Those of the configuration file, where no other file is named. */
+  readonly users: readonly RespUser[] | undefined;
+  readonly limits: Partial<RespLimits>;
   readonly allowOpen: boolean;
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string | undefined } | undefined;
 }
@@ -35,132 +42,6 @@ export interface ServeSettings {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const LOOPBACK = "127.0.0.1";
-const HTTP_PORT = 7380;
-const RESP_PORT = 7379;
-
-interface Flag {
-  /** As commander takes it. */
-  readonly flag: string;
-  /** What the command calls its value. */
-  readonly name: string;
-  readonly about: string;
-}
-
-const FLAGS: readonly Flag[] = [
-  {
-    flag: "--nats <urls>",
-    name: "nats",
-    about: "servers, separated by commas; without them the host stands alone",
-  },
-  {
-    flag: "--namespace <name>",
-    name: "namespace",
-    about: 'hosts of one namespace share one data set (default "default")',
-  },
-  {
-    flag: "--node <name>",
-    name: "node",
-    about: "this host's name (default: from the machine's)",
-  },
-  {
-    flag: "--resp <address>",
-    name: "resp",
-    about: `Redis protocol: host:port, port or "off" (default ${LOOPBACK}:${RESP_PORT})`,
-  },
-  {
-    flag: "--requirepass <password>",
-    name: "requirepass",
-    about: "what clients of the Redis protocol log in with",
-  },
-  {
-    flag: "--resp-users <file>",
-    name: "respUsers",
-    about: "named users as JSON; see docs/REDIS.md",
-  },
-  {
-    flag: "--resp-cert <file>",
-    name: "respCert",
-    about: "TLS for the Redis protocol: certificate, PEM",
-  },
-  {
-    flag: "--resp-key <file>",
-    name: "respKey",
-    about: "its key; SIGHUP reads both again",
-  },
-  {
-    flag: "--resp-ca <file>",
-    name: "respCa",
-    about: "whom client certificates must come from",
-  },
-  {
-    flag: "--allow-open",
-    name: "allowOpen",
-    about: "serve the Redis protocol beyond this machine without a password",
-  },
-  {
-    flag: "--http <address>",
-    name: "http",
-    about: `HTTP: the same (default ${LOOPBACK}:${HTTP_PORT}; port 0: a free one)`,
-  },
-  {
-    flag: "--allow-remote",
-    name: "allowRemote",
-    about: "listen beyond this machine although nobody has to log in",
-  },
-  {
-    flag: "--ttl <duration>",
-    name: "ttl",
-    about: "time to live of keys created without one (default: none)",
-  },
-  {
-    flag: "--ttl-from <moment>",
-    name: "ttlFrom",
-    about: "what it counts from: creation of the key (default), or its last write",
-  },
-  {
-    flag: "--max-entries <keys>",
-    name: "maxEntries",
-    about: "how many keys to keep at most (default: no bound)",
-  },
-  {
-    flag: "--max-bytes <size>",
-    name: "maxBytes",
-    about: "how much memory they may take, such as 512mb (default: no bound)",
-  },
-  {
-    flag: "--eviction <policy>",
-    name: "eviction",
-    about: "who goes at the bound: lru (default), s3fifo, or none: refuse",
-  },
-  {
-    flag: "--checkpoint <file>",
-    name: "checkpoint",
-    about: "keep a copy of the data there, and load it at the next start",
-  },
-  {
-    flag: "--checkpoint-every <duration>",
-    name: "checkpointEvery",
-    about: "how often it is written (default 30s)",
-  },
-  {
-    flag: "--heartbeat <duration>",
-    name: "heartbeat",
-    about: "how often hosts compare notes (default 1s)",
-  },
-  {
-    flag: "--connect-timeout <duration>",
-    name: "connectTimeout",
-    about: "how long to try to reach a server (default 10s)",
-  },
-  {
-    flag: "--subject-prefix <subject>",
-    name: "subjectPrefix",
-    about: "what subjects start with (default tidemark.<namespace>)",
-  },
-  { flag: "--json", name: "json", about: "write JSON lines" },
-];
-
 /** Names of the wasmCloud provider that mean one of ours. */
 const OLDER: Readonly<Record<string, string>> = {
   nats: "NATS_URL",
@@ -174,51 +55,49 @@ export function addServeFlags(command: Command): Command {
   return command;
 }
 
-/** What a setting was given as, and by which name an error has to call it. */
-interface Given {
-  readonly text: string | true;
-  readonly source: string;
+/** The configuration file that flags or environment name. */
+export function configFile(
+  { config }: Readonly<Record<string, string | boolean | undefined>>,
+  env: Environment,
+): string | undefined {
+  return typeof config === "string" ? config : env.TIDEMARK_CONFIG || undefined;
 }
 
-/** Settings from the parsed flags and the environment. Throws `INVALID_ARGUMENT` with the name that is wrong. */
+/** Settings from the parsed flags, the environment and a configuration file. Throws `INVALID_ARGUMENT` with the name that is wrong. */
 export function serveSettings(
   parsed: Readonly<Record<string, string | boolean | undefined>>,
   env: Environment,
+  config: Config = NO_CONFIG,
 ): ServeSettings {
   refuseSharedReplaySubject(env);
   const given = new Map<string, Given>();
   for (const flag of FLAGS) {
-    const found = givenFor(flag, parsed, env);
+    const found = givenFor(flag, parsed, env) ?? config.given.get(flag.name);
     if (found !== undefined) given.set(flag.name, found);
   }
   const open = openOptions(given, env);
   checkOpen(open, given);
-  const resp = respSettings(given);
+  const resp = respSettings(given, config);
   const http = place(given.get("http"), HTTP_PORT);
   if (http !== undefined && !isLoopback(http.host) && !isOn(given.get("allowRemote"))) {
     throw new TidemarkError(
       "INVALID_ARGUMENT",
       `${given.get("http")!.source} would let other machines read the status of this host without logging in; ` +
-        `listen on ${LOOPBACK}, or add --allow-remote (or TIDEMARK_ALLOW_REMOTE=true) to consent`,
+        `listen on ${RESP_HOST}, or add --allow-remote (or TIDEMARK_ALLOW_REMOTE=true) to consent`,
     );
   }
   return { open, resp, http, json: isOn(given.get("json")) };
 }
 
-/** The environment variable of a flag: `TIDEMARK_MAX_ENTRIES` of `--max-entries <keys>`. */
-function variableOf(flag: string): string {
-  return `TIDEMARK_${flag.split(" ")[0]!.slice(2).replaceAll("-", "_").toUpperCase()}`;
-}
-
 function givenFor(
-  { flag, name }: Flag,
+  { flag, name }: Pick<Flag, "flag" | "name">,
   parsed: Readonly<Record<string, string | boolean | undefined>>,
   env: Environment,
 ): Given | undefined {
   const value = parsed[name];
   if (typeof value === "string" || value === true) return { text: value, source: flag.split(" ")[0]! };
   const older = OLDER[name];
-  const source = [variableOf(flag), older].find((each) => each !== undefined && Boolean(env[each]));
+  const source = [variableOf({ flag }), older].find((each) => each !== undefined && Boolean(env[each]));
   if (source === undefined) return undefined;
   const text = env[source]!;
   return { text: source === "REPLAY_HEARTBEAT_SECS" ? seconds(text) : text, source };
@@ -302,7 +181,7 @@ function checkOpen(open: OpenOptions, given: ReadonlyMap<string, Given>): void {
   }
 }
 
-function respSettings(given: ReadonlyMap<string, Given>): RespSettings | undefined {
+function respSettings(given: ReadonlyMap<string, Given>, config: Config): RespSettings | undefined {
   const where = place(given.get("resp"), RESP_PORT);
   if (where === undefined) return undefined;
   const text = (name: string): string | undefined => given.get(name)?.text as string | undefined;
@@ -314,26 +193,28 @@ function respSettings(given: ReadonlyMap<string, Given>): RespSettings | undefin
   const tls = cert === undefined || key === undefined ? undefined : { cert, key, ca };
   const [password, usersFile] = [text("requirepass"), text("respUsers")];
   const allowOpen = isOn(given.get("allowOpen"));
-  if (!isLoopback(where.host) && password === undefined && usersFile === undefined && !allowOpen) {
+  const users = usersFile === undefined ? config.users : undefined;
+  const loggedIn = password !== undefined || usersFile !== undefined || users !== undefined;
+  if (!isLoopback(where.host) && !loggedIn && !allowOpen) {
     throw new TidemarkError(
       "INVALID_ARGUMENT",
       `${given.get("resp")!.source} would let other machines read and write everything without logging in; ` +
         "add --requirepass (or TIDEMARK_REQUIREPASS), or --allow-open to consent",
     );
   }
-  return { ...where, password, usersFile, allowOpen, tls };
+  return { ...where, password, usersFile, users, limits: config.limits, allowOpen, tls };
 }
 
 function place(given: Given | undefined, defaultPort: number): Place | undefined {
-  if (given === undefined) return { host: LOOPBACK, port: defaultPort };
+  if (given === undefined) return { host: RESP_HOST, port: defaultPort };
   const text = String(given.text).trim();
   if (text === "off") return undefined;
   const [, bracketed, plain, port = ""] = /^(?:(?:\[([^\]]+)\]|([^:]+)):)?(\d{1,5})$/.exec(text) ?? [];
   if (port === "" || Number(port) > 65_535) {
-    const takes = `takes host:port such as "${LOOPBACK}:${defaultPort}" or "[::1]:${defaultPort}", a port, or "off"`;
+    const takes = `takes host:port such as "${RESP_HOST}:${defaultPort}" or "[::1]:${defaultPort}", a port, or "off"`;
     throw new TidemarkError("INVALID_ARGUMENT", `${given.source} ${takes}, not ${JSON.stringify(text)}`);
   }
-  return { host: bracketed ?? plain ?? LOOPBACK, port: Number(port) };
+  return { host: bracketed ?? plain ?? RESP_HOST, port: Number(port) };
 }
 
 /** Whether only this machine reaches an address. A name other than localhost may mean anything. */

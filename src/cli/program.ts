@@ -8,8 +8,9 @@ import { addDel } from "./commands/del.ts";
 import { addGet } from "./commands/get.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addSet } from "./commands/set.ts";
+import { readConfig } from "./config-file.ts";
 import { EXIT, exitCodeOf, failureText } from "./failure.ts";
-import { addServeFlags, serveSettings } from "./flags.ts";
+import { addServeFlags, configFile, serveSettings } from "./flags.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -26,10 +27,12 @@ TIDEMARK_DEBUG=1 shows stacks.`;
 const ON_A_HOST = [addGet, addSet, addDel, addKeys];
 
 const SERVE_EXAMPLES = `
-The environment sets every flag: --max-entries as TIDEMARK_MAX_ENTRIES. Names of
-the wasmCloud provider are taken as well: NATS_URL, CLIENT_JWT with CLIENT_SEED,
-STATE_REPL_SUBJECT (the subject prefix), REPLAY_HEARTBEAT_SECS (the heartbeat).
-Durations are milliseconds, or such as 250ms, 10s, 5m, 2h.
+The environment sets every flag (--max-entries: TIDEMARK_MAX_ENTRIES), as does
+a configuration file (maxEntries); a flag goes before its variable, a variable
+before the file. Names of the wasmCloud provider are taken as well: NATS_URL,
+CLIENT_JWT with CLIENT_SEED, STATE_REPL_SUBJECT (the subject prefix),
+REPLAY_HEARTBEAT_SECS (the heartbeat). Durations are milliseconds, or such as
+250ms, 10s, 5m, 2h.
 
 It serves the Redis protocol (redis-cli -p 7379; commands: docs/REDIS.md).
 It answers GET /healthz (it works), /readyz (it has caught up), /status and
@@ -41,6 +44,7 @@ Examples:
   tidemark serve --nats nats://10.0.0.1:4222,nats://10.0.0.2:4222 --node a
   tidemark serve --nats nats://127.0.0.1:4222 --http 0 --json
   TIDEMARK_NATS=nats://n1:4222 tidemark serve --http 0.0.0.0:7380 --allow-remote
+  tidemark serve --config /etc/tidemark.json
 ${EXIT_CODES}`;
 
 const DEMO_EXAMPLES = `
@@ -90,7 +94,8 @@ function buildProgram(env: Environment, ended: (code: number) => void): Command 
     .description("Run a host until it is told to end.")
     .addHelpText("after", SERVE_EXAMPLES)
     .action(async (parsed: Record<string, string | boolean>) => {
-      const settings = serveSettings(parsed, env);
+      const file = configFile(parsed, env);
+      const settings = serveSettings(parsed, env, file === undefined ? undefined : await readConfig(file));
       const { serve } = await import("./serve.ts");
       ended(await serve(settings));
     });

@@ -229,12 +229,9 @@ describe("a host with TLS and users", () => {
     ];
     const about = ["-subj", "/CN=host", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"];
     await promisify(execFile)("openssl", ["req", "-x509", ...key, "-out", file("cert.pem"), ...about]);
-    writeFileSync(
-      file("users.json"),
-      JSON.stringify([{ name: "app", password: "p", keys: ["app:*"], rights: "write" }]),
-    );
-    const tls = ["--resp-cert", file("cert.pem"), "--resp-key", file("key.pem")];
-    const encrypted = await host(...tls, "--resp-users", file("users.json"));
+    const users = [{ name: "app", password: "p", keys: ["app:*"], rights: "write" }];
+    writeFileSync(file("host.json"), JSON.stringify({ users, respCert: "cert.pem", respKey: "key.pem" }));
+    const encrypted = await host("--config", file("host.json"));
     const ask = (...args: string[]) =>
       run(args, { TIDEMARK_URL: encrypted, TIDEMARK_USER: "app", TIDEMARK_PASSWORD: "p" });
     const ca = ["--resp-ca", file("cert.pem")];

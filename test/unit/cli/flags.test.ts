@@ -24,6 +24,8 @@ describe("the flags of serve", () => {
         port: 7379,
         password: undefined,
         usersFile: undefined,
+        users: undefined,
+        limits: {},
         allowOpen: false,
         tls: undefined,
       },
