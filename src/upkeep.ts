@@ -17,8 +17,8 @@ const SETTLE_MS = 500;
 /** The expired keys of one who does not remove them are removed by the others in rank order, this much apart. */
 const RANK_STEP_MS = 2_000;
 /** Keys held against their digests at a time, and how often: a million are read in eight minutes. */
-const SCRUB_KEYS = 2_000;
-const SCRUB_MS = 1_000;
+const SCRUB_KEYS = 500;
+const SCRUB_MS = 250;
 const SELF = 0;
 
 /** What a standalone host tells of damaged data. */
@@ -52,11 +52,13 @@ export class Upkeep {
     if (replicator !== undefined) this.#settle(replicator);
     else if (store.bounds?.exceeded) store.bounds.retry();
     const now = fleet.now();
-    this.#expire(now);
-    store.shards.compact();
-    if (now < this.#scrubAt) return;
-    this.#scrubAt = now + SCRUB_MS;
-    this.#scrub();
+    // One of them at a time: each takes some milliseconds of a large store.
+    if (store.shards.compact()) return;
+    if (now < this.#scrubAt) this.#expire(now);
+    else {
+      this.#scrubAt = now + SCRUB_MS;
+      this.#scrub();
+    }
   }
 
   /** Holds a part of the data against its digests. */

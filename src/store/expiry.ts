@@ -132,14 +132,14 @@ export class Expiry {
 
   #sweepOf(origin: number, found: Candidate[]): EventBody[] {
     let from = Number.POSITIVE_INFINITY;
-    let to = 0;
+    let latest = 0;
     let newest = 0;
     for (const { seq, deadline } of found) {
       from = Math.min(from, deadline);
-      to = Math.max(to, deadline);
+      latest = Math.max(latest, deadline);
       newest = Math.max(newest, seq);
     }
-    const upTo = this.#limited(origin, newest, from, to);
+    const { to, upTo } = this.#limited(origin, newest, from, latest);
     const except = this.#exceptions(origin, upTo, from, to);
     if (except.length > MAX_EXCEPTIONS) {
       return found.slice(0, MAX_NAMED).map(({ key, seq }) => ({ key, removes: [origin, seq] }));
@@ -148,20 +148,29 @@ export class Expiry {
   }
 
   /**
-   * The seq up to which a sweep names about `MAX_SWEPT` values, those written first: any number of keys may have
-   * one deadline. Keys lie in shards at random, so some of the shards show as much of the whole.
+   * The deadline and the seq up to which a sweep names about `MAX_SWEPT` values: those that expired first, so that
+   * what is left lies within a short time and is soon found; and as any number of keys may have one deadline, of
+   * those the ones written first. Keys lie in shards at random, so some of the shards show as much of the whole.
    */
-  #limited(origin: number, newest: number, from: number, to: number): number {
+  #limited(origin: number, newest: number, from: number, to: number): { to: number; upTo: number } {
     const shards = this.#store.shards.all();
-    const seqs: number[] = [];
+    const found: { deadline: number; seq: number }[] = [];
     let looked = 0;
-    while (looked < shards.length && seqs.length < ENOUGH) {
+    while (looked < shards.length && found.length < ENOUGH) {
       const shard = shards[looked++]!;
-      for (const slot of shard.plainWithin(origin, newest, from, to)) seqs.push(shard.seqAt(slot));
+      for (const slot of shard.plainWithin(origin, newest, from, to))
+        found.push({ deadline: shard.deadlineAt(slot), seq: shard.seqAt(slot) });
     }
-    const every = Math.ceil(seqs.length / MAX_SORTED);
-    const sample = seqs.filter((_, index) => index % every === 0).sort((left, right) => left - right);
-    return sample[Math.floor((MAX_SWEPT * looked) / (shards.length * every))] ?? newest;
+    const every = Math.ceil(found.length / MAX_SORTED);
+    const sample = found
+      .filter((_, index) => index % every === 0)
+      .sort((left, right) => left.deadline - right.deadline || left.seq - right.seq);
+    const last = sample[Math.floor((MAX_SWEPT * looked) / (shards.length * every))];
+    if (last === undefined) return { to, upTo: newest };
+    const before = sample.findLast(({ deadline }) => deadline < last.deadline);
+    return before === undefined
+      ? { to: last.deadline, upTo: last.seq }
+      : { to: before.deadline, upTo: newest };
   }
 
   /** Values within the range of a sweep that got another deadline by a mark. */

@@ -59,14 +59,11 @@ export class Scrub {
     const { shards, digests } = this.#store;
     const news: number[] = [];
     let cost = 0;
-    let plan: { shard: Shard; slots: Uint32Array; starts: Uint32Array } | undefined;
     for (let left = BUCKETS; left > 0 && cost < maxKeys; left--) {
       const bucket = this.#next;
       const shard = shards.ofBucket(bucket);
-      if (plan?.shard !== shard) plan = { shard, ...shard.slotsByBucket() };
-      const from = plan.starts[bucket - shard.first]!;
-      const to = plan.starts[bucket - shard.first + 1]!;
-      const hashed = from === to ? NOTHING : this.#hash(shard, plan.slots.subarray(from, to));
+      const slots = shard.slotsOf(bucket);
+      const hashed = slots.length === 0 ? NOTHING : this.#hash(shard, slots);
       cost += hashed?.cost ?? 1;
       const isRight =
         hashed === undefined ||
@@ -85,7 +82,7 @@ export class Scrub {
   }
 
   /** `undefined`: too much for one step. */
-  #hash(shard: Shard, slots: Uint32Array): Hashed | undefined {
+  #hash(shard: Shard, slots: readonly number[]): Hashed | undefined {
     const { origins } = this.#store;
     const hashed: Hashed = { entries: 0, cells: 0, cost: 0 };
     for (const slot of slots) {

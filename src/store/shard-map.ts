@@ -57,13 +57,14 @@ export class ShardMap {
     return this.#directory[bucket]!;
   }
 
-  /** Gives back the memory of one shard that most keys have left: one at a time, since it is copied. */
-  compact(): void {
+  /** Gives back the memory of one shard that most keys have left: one at a time, since it is copied. Whether there was one. */
+  compact(): boolean {
     const shard = this.#shards.find(({ capacity, size }) => capacity >= COMPACT_FROM && size * 8 <= capacity);
-    if (shard === undefined) return;
+    if (shard === undefined) return false;
     const compact = shard.compacted();
     this.#shards = this.#shards.map((each) => (each === shard ? compact : each));
     this.#directory.fill(compact, compact.first, compact.end);
+    return true;
   }
 
   /** Makes shards for so many keys while there is nothing to move: keys that come bucket by bucket would be moved often. */

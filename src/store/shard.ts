@@ -39,7 +39,7 @@ const FLAG_BITS = 8;
  * What a slot costs in memory, in bytes: its part of the arrays, of which nine tenths are used, and of the index, of
  * which four tenths are. `npm run bench -- store memory` compares what is counted with what memory grows by.
  */
-const SLOT_BYTES = 84;
+const SLOT_BYTES = 85;
 
 const NEVER = Number.POSITIVE_INFINITY;
 const FIRST_CAPACITY = 64;
@@ -256,47 +256,33 @@ export class Shard {
     return keys;
   }
 
-  /** Occupied slots in the order of their buckets, and where each bucket begins in it. */
-  slotsByBucket(): { slots: Uint32Array; starts: Uint32Array } {
-    const range = this.end - this.first;
-    const starts = new Uint32Array(range + 1);
-    for (let slot = 0; slot < this.#used; slot++) {
-      if (this.keyAt(slot) !== undefined) starts[this.bucketAt(slot) - this.first + 1]!++;
+  /** The first slot from `slot` on in whose block something expires by `time`; `slots` if there is none. */
+  nextDue(slot: number, time: number): number {
+    for (let from = slot; ; from += DeadlineBlocks.slots) {
+      from = this.#due.nextDue(from, this.#used, time);
+      if (from === this.#used || from % DeadlineBlocks.slots !== 0) return from;
+      const earliest = this.#earliestFrom(from);
+      this.#due.correct(from, earliest);
+      if (earliest <= time) return from;
     }
-    for (let i = 1; i <= range; i++) starts[i] = starts[i]! + starts[i - 1]!;
-    const next = starts.slice();
-    const slots = new Uint32Array(this.#index.size);
-    for (let slot = 0; slot < this.#used; slot++) {
-      if (this.keyAt(slot) !== undefined) slots[next[this.bucketAt(slot) - this.first]!++] = slot;
-    }
-    return { slots, starts };
   }
 
-  /** The first slot from `slot` on in whose block something may expire by `time`; `slots` if there is none. */
-  nextDue(slot: number, time: number): number {
-    return this.#due.nextDue(slot, this.#used, time);
+  /** The earliest deadline in the block that begins with a slot. */
+  #earliestFrom(first: number): number {
+    const end = Math.min(first + DeadlineBlocks.slots, this.#used);
+    let earliest = NEVER;
+    for (let slot = first; slot < end; slot++) earliest = Math.min(earliest, this.deadlineAt(slot));
+    return earliest;
   }
 
   /** Slots with a plain value of an origin, seq up to `upTo`, deadline within `[from, to]`. */
   plainWithin(origin: number, upTo: number, from: number, to: number): number[] {
-    const found: number[] = [];
-    for (
-      let first = this.nextDue(0, to);
-      first < this.#used;
-      first = this.nextDue(first + DeadlineBlocks.slots, to)
-    ) {
-      const end = Math.min(first + DeadlineBlocks.slots, this.#used);
-      let earliest = NEVER;
-      for (let slot = first; slot < end; slot++) {
-        const deadline = this.deadlineAt(slot);
-        if (deadline < earliest) earliest = deadline;
-        if (deadline < from || deadline > to || this.keyAt(slot) === undefined || this.isState(slot))
-          continue;
-        if (this.originAt(slot) === origin && this.seqAt(slot) <= upTo) found.push(slot);
-      }
-      this.#due.correct(first, earliest);
-    }
-    return found;
+    return this.#due.within(this.#used, from, to).filter((slot) => {
+      const deadline = this.deadlineAt(slot);
+      if (deadline < from || deadline > to || this.keyAt(slot) === undefined || this.isState(slot))
+        return false;
+      return this.originAt(slot) === origin && this.seqAt(slot) <= upTo;
+    });
   }
 
   /** Slots of one bucket. */

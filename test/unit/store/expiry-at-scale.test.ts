@@ -1,6 +1,8 @@
 /** Expiry when much expires at once and when clocks are set: every key is told once, removed, and nothing hangs. */
 import { describe, expect, it } from "vitest";
+import type { Sweep } from "../../../src/crdt/event.ts";
 import type { Change } from "../../../src/watch.ts";
+import { Site } from "../support/site.ts";
 import { standalone } from "../support/standalone.ts";
 
 const YEAR_MS = 365 * 86_400_000;
@@ -32,6 +34,43 @@ describe("a great many keys that expire at one moment", () => {
     expect(new Set(told.map((change) => change.type !== "synced" && change.key)).size).toBe(45_000);
     host.set("last", "x");
     expect((await changes.next()).value).toMatchObject({ key: "last" });
+  });
+});
+
+describe("what expired", () => {
+  /** The sweeps that remove what the keys of a site leave behind at `now`, each applied before the next is made. */
+  function sweepsOf(site: Site): Sweep[] {
+    const sweeps: Sweep[] = [];
+    for (let step = 0; step < 1_000 && site.store.size > 0; step++) {
+      const made = site.made.length;
+      site.sweep();
+      for (const { sweep } of site.made.slice(made)) if (sweep !== null) sweeps.push(sweep);
+      site.clock.now += 20;
+    }
+    return sweeps;
+  }
+
+  it("goes a short time at once, so that a sweep need not look at all there is", () => {
+    const site = new Site("site");
+    for (let i = 0; i < 30_000; i++) site.writes.set(`key ${i}`, "x", { ttl: 1 + ((i * 7_919) % 30_000) });
+    site.clock.now += 60_000;
+    const sweeps = sweepsOf(site);
+    expect(site.store.size).toBe(0);
+    expect(sweeps.length).toBeGreaterThan(15);
+    // A thousand of thirty seconds' worth of thirty thousand, by estimate; the last takes what is left of everything.
+    const widths = sweeps.map(({ from, to }) => to - from).sort((left, right) => left - right);
+    expect(widths[Math.floor(widths.length / 2)]).toBeLessThan(3_000);
+  });
+
+  it("at one moment goes in the order in which it was written", () => {
+    const site = new Site("site");
+    for (let i = 0; i < 10_000; i++) site.writes.set(`key ${i}`, "x", { ttl: 1_000 });
+    site.clock.now += 60_000;
+    const sweeps = sweepsOf(site);
+    expect(site.store.size).toBe(0);
+    const ends = sweeps.map(({ upTo }) => upTo);
+    expect(ends).toEqual([...ends].sort((left, right) => left - right));
+    expect(ends.length).toBeGreaterThan(5);
   });
 });
 
