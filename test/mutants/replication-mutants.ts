@@ -46,19 +46,6 @@ export const REPLICATION_MUTANTS: readonly Mutant[] = [
     "frames[taken]!.header.first <= applied + 1",
     "frames[taken]!.header.first <= applied + 2",
   ),
-  {
-    name: "mixedImages",
-    breaks: "A late copy of a request begins its session anew, and chunks of both are taken for one image.",
-    edits: [
-      {
-        file: "replication/state-sync.ts",
-        find: "if (number <= (this.#begun.get(asker) ?? 0)) return false;",
-        replace: "",
-      },
-      { file: "replica.ts", find: "for (const chunk of chunks) ofOneImage(chunk, first);", replace: "" },
-      { file: "replica.ts", find: "ofOneImage(chunk, newest ?? chunk);", replace: "" },
-    ],
-  },
   mutant(
     "noHbGap",
     "Heartbeats are not compared with what is here: a lost last frame is then never asked for.",
