@@ -89,7 +89,11 @@ const ROOMS: readonly Room[] = [
   },
   { name: "upstream", paths: ["upstream"], mayImport: ["loader", "arguments", "errors"] },
   { name: "nats-server", paths: ["nats-server"], mayImport: ["errors"] },
-  { name: "http", paths: ["providers/http"], mayImport: ["tidemark.ts", "status.ts", "errors"] },
+  {
+    name: "http",
+    paths: ["providers/http"],
+    mayImport: ["tidemark.ts", "status.ts", "replication/replication-event.ts", "errors"],
+  },
   {
     name: "resp",
     paths: ["providers/resp"],

@@ -38,7 +38,7 @@ export async function openDoors(
       const redis = door === undefined ? {} : { redis: () => door.status() };
       http = await serveHttp({ kv, ...settings.http, ...redis });
       const { host, port, url } = http.address;
-      tell("listening", `http   ${url}  /healthz /readyz /status /metrics`, {
+      tell("listening", `http   ${url}  the status page; /healthz /readyz /status /metrics`, {
         door: "http",
         host,
         port,

@@ -17,7 +17,9 @@ export type RefusalCode =
   | "METHOD_NOT_ALLOWED"
   | "MISSING_PACKAGE"
   | "NOT_FOUND"
-  | "TIMEOUT";
+  | "TIMEOUT"
+  | "TOO_MANY_STREAMS"
+  | "UNAUTHORIZED";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 

@@ -2,6 +2,7 @@
  * What metrics and the page are made of, gathered when somebody asks: the status of the host, what its doors
  * have counted, and what the process takes. Nothing in here costs anything while nobody looks.
  */
+import { performance } from "node:perf_hooks";
 import type { Status } from "../../status.ts";
 
 /** The Redis protocol's door, as far as it is told about here. Counts are since start. */
@@ -20,6 +21,9 @@ export interface RedisFigures {
   readonly throttled: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Values asked for that were there, and that were not. */
+  readonly hits: number;
+  readonly misses: number;
 }
 
 /** This door. Counts are since it opened. */
@@ -31,6 +35,14 @@ export interface HttpFigures {
   readonly refusedConnections: number;
   /** Bytes that were no request, or one beyond the limits. */
   readonly badRequests: number;
+  /** Requests without the token, or with a wrong one. */
+  readonly unauthorized: number;
+  /** Event streams open now, how many may be, and how many had to be refused for that. */
+  readonly streams: number;
+  readonly maxStreams: number;
+  readonly refusedStreams: number;
+  /** Readers of streams cut off because they did not read. */
+  readonly slowReaders: number;
   /** Answers by path and by status code; paths that are not served count as "other". */
   readonly answers: readonly { readonly path: string; readonly code: number; readonly count: number }[];
 }

@@ -7,18 +7,26 @@ import { expose } from "./metrics/exposition.ts";
 
 /** What answers are made of; gathered when one needs it. */
 export interface Sources {
+  readonly page: Answer;
   status(): Status;
   figures(): Figures;
 }
 
-export type Route = (sources: Sources) => Answer | Promise<Answer>;
+export interface Route {
+  /** Whether it is answered to who has no token. */
+  readonly open: boolean;
+  /** `stream`: the answer goes on until one of the two leaves. */
+  readonly answer: "stream" | ((sources: Sources) => Answer | Promise<Answer>);
+}
 
 export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ["/", { open: true, answer: ({ page }) => page }],
   // Not even the status is looked at: a process that answers works.
-  ["/healthz", () => json(200, { ok: true })],
-  ["/readyz", (sources) => readiness(sources.status())],
-  ["/status", (sources) => json(200, sources.status())],
-  ["/metrics", (sources) => metrics(sources.figures())],
+  ["/healthz", { open: true, answer: () => json(200, { ok: true }) }],
+  ["/readyz", { open: true, answer: (sources) => readiness(sources.status()) }],
+  ["/status", { open: false, answer: (sources) => json(200, sources.status()) }],
+  ["/metrics", { open: false, answer: (sources) => metrics(sources.figures()) }],
+  ["/events", { open: false, answer: "stream" }],
 ]);
 
 async function metrics(figures: Figures): Promise<Answer> {

@@ -1,9 +1,11 @@
 /** Counts what comes to the door and what was answered, for metrics. */
 import type { Server } from "node:http";
 import type { HttpFigures } from "./figures.ts";
+import { MAX_STREAMS, type Streams } from "./streams.ts";
 
 export class Traffic {
   badRequests = 0;
+  unauthorized = 0;
   readonly #server: Server;
   #connections = 0;
   #refusedConnections = 0;
@@ -32,12 +34,17 @@ export class Traffic {
     codes.set(code, (codes.get(code) ?? 0) + 1);
   }
 
-  figures(): HttpFigures {
+  figures(streams: Streams): HttpFigures {
     return {
       connections: this.#connections,
       maxConnections: this.#server.maxConnections,
       refusedConnections: this.#refusedConnections,
       badRequests: this.badRequests,
+      unauthorized: this.unauthorized,
+      streams: streams.size,
+      maxStreams: MAX_STREAMS,
+      refusedStreams: streams.counts.refused,
+      slowReaders: streams.counts.slowReaders,
       answers: Array.from(this.#answers, ([path, codes]) =>
         Array.from(codes, ([code, count]) => ({ path, code, count })),
       ).flat(),

@@ -103,6 +103,8 @@ function statsOf(counts: RespCounts): Fields {
     total_net_input_bytes: counts.bytesIn,
     total_net_output_bytes: counts.bytesOut,
     rejected_connections: counts.refusedConnections,
+    keyspace_hits: counts.hits,
+    keyspace_misses: counts.misses,
     total_error_replies: counts.errors,
     wrong_passwords: counts.wrongPasswords,
     protocol_errors: counts.protocolErrors,

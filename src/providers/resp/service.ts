@@ -36,6 +36,9 @@ export interface RespCounts {
   throttled: number;
   bytesIn: number;
   bytesOut: number;
+  /** Values that GET, GETEX and MGET found, and did not find. */
+  hits: number;
+  misses: number;
 }
 
 export interface CommandCounts {
@@ -83,6 +86,13 @@ export class Service {
     return counts;
   }
 
+  /** Counts a read as a hit or a miss; passes on what was read. */
+  counted<V>(value: V | undefined): V | undefined {
+    if (value === undefined) this.counts.misses++;
+    else this.counts.hits++;
+    return value;
+  }
+
   countError(text: string): void {
     this.counts.errors++;
     const end = text.indexOf(" ");
@@ -111,5 +121,7 @@ function noCounts(): RespCounts {
     throttled: 0,
     bytesIn: 0,
     bytesOut: 0,
+    hits: 0,
+    misses: 0,
   };
 }

@@ -40,6 +40,16 @@ export const doorMetrics: readonly Metric[] = [
   counter("tidemark_redis_received_bytes_total", "Bytes of requests.", ({ redis }) => redis?.bytesIn),
   counter("tidemark_redis_sent_bytes_total", "Bytes of replies.", ({ redis }) => redis?.bytesOut),
   counter(
+    "tidemark_redis_keyspace_hits_total",
+    "Values that GET, GETEX and MGET found.",
+    ({ redis }) => redis?.hits,
+  ),
+  counter(
+    "tidemark_redis_keyspace_misses_total",
+    "Values that they did not find.",
+    ({ redis }) => redis?.misses,
+  ),
+  counter(
     "tidemark_http_requests_total",
     "Requests answered, by path and status code.",
     ({ http }) =>
@@ -57,6 +67,23 @@ export const doorMetrics: readonly Metric[] = [
     "tidemark_http_bad_requests_total",
     "Connections closed because what came was no request, too large or too slow.",
     ({ http }) => http.badRequests,
+  ),
+  counter(
+    "tidemark_http_unauthorized_total",
+    "Requests without the token, or with a wrong one.",
+    ({ http }) => http.unauthorized,
+  ),
+  gauge("tidemark_http_streams", "Event streams open.", ({ http }) => http.streams),
+  gauge("tidemark_http_streams_limit", "How many may be.", ({ http }) => http.maxStreams),
+  counter(
+    "tidemark_http_refused_streams_total",
+    "Streams refused because there were too many.",
+    ({ http }) => http.refusedStreams,
+  ),
+  counter(
+    "tidemark_http_slow_readers_total",
+    "Readers of streams cut off because they did not read.",
+    ({ http }) => http.slowReaders,
   ),
 ];
 

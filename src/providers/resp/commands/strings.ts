@@ -18,7 +18,7 @@ export const stringCommands: readonly Command[] = [
     keys: ONE_KEY,
     since: "1.0.0",
     summary: "Answers the value of a key.",
-    run: ({ kv, args, out }) => out.bulk(kv.getValue(args.key(1))),
+    run: ({ kv, args, out, service }) => out.bulk(service.counted(kv.getValue(args.key(1)))),
   },
   {
     name: "set",
@@ -113,11 +113,11 @@ export const stringCommands: readonly Command[] = [
     keys: ALL_KEYS,
     since: "1.0.0",
     summary: "Answers the values of several keys.",
-    run: ({ kv, args, out }) => {
+    run: ({ kv, args, out, service }) => {
       out.array(args.count - 1);
       for (let index = 1; index < args.count; index++) {
         const key = args.key(index);
-        out.bulk(kv.type(key) === "string" ? kv.getValue(key) : undefined);
+        out.bulk(service.counted(kv.type(key) === "string" ? kv.getValue(key) : undefined));
       }
     },
   },
@@ -199,10 +199,10 @@ function setFor({ kv, args, out }: Session, unit: ExpiryUnit): void {
   out.ok();
 }
 
-function getEx({ kv, args, out }: Session): void {
+function getEx({ kv, args, out, service }: Session): void {
   const key = args.key(1);
   const chosen = options(args, 2, GETEX_WORDS);
-  const value = kv.getValue(key);
+  const value = service.counted(kv.getValue(key));
   const { expiresAt } = expiryOption(kv.now(), chosen, "getex");
   if (value !== undefined) {
     if (chosen.PERSIST) kv.persist(key);

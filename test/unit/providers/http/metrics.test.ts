@@ -23,12 +23,19 @@ const REDIS: RedisFigures = {
   throttled: 10,
   bytesIn: 11,
   bytesOut: 12,
+  hits: 13,
+  misses: 14,
 };
 const HTTP: HttpFigures = {
   connections: 1,
   maxConnections: 256,
   refusedConnections: 2,
   badRequests: 3,
+  unauthorized: 4,
+  streams: 5,
+  maxStreams: 32,
+  refusedStreams: 6,
+  slowReaders: 7,
   answers: [{ path: "/status", code: 200, count: 4 }],
 };
 const figures: Figures = { status: FULL, redis: REDIS, http: HTTP, process: processFigures() };
