@@ -5,7 +5,7 @@ import { type HttpDoor, serveHttp } from "../providers/http/http.ts";
 import { type RespDoor, type RespTls, type RespUser, serveResp } from "../providers/resp/resp.ts";
 import type { Tidemark } from "../tidemark.ts";
 import { checkedUsers } from "./config-users.ts";
-import type { RespSettings, ServeSettings } from "./flags.ts";
+import type { HttpSettings, RespSettings, ServeSettings } from "./flags.ts";
 import type { Tell } from "./tell.ts";
 
 export interface Doors {
@@ -34,9 +34,7 @@ export async function openDoors(
       tell("listening", `redis  ${url}`, { door: "resp", host, port, url });
     }
     if (settings.http !== undefined) {
-      const door = resp;
-      const redis = door === undefined ? {} : { redis: () => door.status() };
-      http = await serveHttp({ kv, ...settings.http, ...redis });
+      http = await openHttp(kv, settings.http, resp);
       const { host, port, url } = http.address;
       tell("listening", `http   ${url}  the status page; /healthz /readyz /status /metrics`, {
         door: "http",
@@ -75,6 +73,19 @@ async function openResp(kv: Tidemark, settings: RespSettings, onShutdown: () => 
     limits,
     ...(users === undefined ? {} : { users }),
     ...(tls === undefined ? {} : { tls: await readTls(tls) }),
+  });
+}
+
+async function openHttp(kv: Tidemark, settings: HttpSettings, resp: RespDoor | undefined): Promise<HttpDoor> {
+  const { host, port, tokenFile } = settings;
+  const token =
+    tokenFile === undefined ? settings.token : String(await read(tokenFile, "--http-token-file")).trim();
+  return serveHttp({
+    kv,
+    host,
+    port,
+    ...(resp === undefined ? {} : { redis: () => resp.status() }),
+    ...(token === undefined ? {} : { token }),
   });
 }
 

@@ -2,10 +2,8 @@
  * The flags of `tidemark serve` as data: the command line, the variables of the environment, the keys of a
  * configuration file and its schema all come from this table.
  */
+import { HTTP_HOST, HTTP_PORT } from "../providers/http/http.ts";
 import { RESP_HOST, RESP_PORT } from "../providers/resp/resp.ts";
-
-/** Where HTTP is served unless told otherwise. */
-export const HTTP_PORT = 7380;
 
 /** What a flag takes: a kind of `config-kinds.ts`, or one of a few words. */
 export type Takes =
@@ -101,13 +99,25 @@ export const FLAGS: readonly Flag[] = [
     flag: "--http <address>",
     name: "http",
     takes: "address",
-    about: `HTTP: the same (default ${RESP_HOST}:${HTTP_PORT}; port 0: a free one)`,
+    about: `HTTP: the same (default ${HTTP_HOST}:${HTTP_PORT}; port 0: a free one)`,
+  },
+  {
+    flag: "--http-token <token>",
+    name: "httpToken",
+    takes: "secret",
+    about: "what callers of HTTP log in with; health and readiness stay open",
+  },
+  {
+    flag: "--http-token-file <file>",
+    name: "httpTokenFile",
+    takes: "file",
+    about: "a file that holds it",
   },
   {
     flag: "--allow-remote",
     name: "allowRemote",
     takes: "switch",
-    about: "listen beyond this machine although nobody has to log in",
+    about: "serve HTTP beyond this machine without a token",
   },
   {
     flag: "--ttl <duration>",

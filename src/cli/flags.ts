@@ -7,10 +7,11 @@ import { type Command, Option } from "commander";
 import type { Duration } from "../arguments.ts";
 import { TidemarkError } from "../errors.ts";
 import { type OpenOptions, resolveSettings } from "../options.ts";
+import { HTTP_PORT } from "../providers/http/http.ts";
 import type { RespLimits } from "../providers/resp/limits.ts";
 import { RESP_HOST, RESP_PORT, type RespUser } from "../providers/resp/resp.ts";
 import { type Config, NO_CONFIG } from "./config-file.ts";
-import { FLAGS, type Flag, type Given, HTTP_PORT, variableOf } from "./flag-table.ts";
+import { FLAGS, type Flag, type Given, variableOf } from "./flag-table.ts";
 import { jwtAuthenticator } from "./nats-jwt.ts";
 
 /** Where to listen. */
@@ -30,13 +31,19 @@ export interface RespSettings extends Place {
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string | undefined } | undefined;
 }
 
+/** The door of HTTP; the token itself, or the name of the file that holds it. */
+export interface HttpSettings extends Place {
+  readonly token: string | undefined;
+  readonly tokenFile: string | undefined;
+}
+
 /** What `serve` runs with. */
 export interface ServeSettings {
   readonly open: OpenOptions;
   /** `undefined`: no Redis protocol. */
   readonly resp: RespSettings | undefined;
   /** `undefined`: no HTTP. */
-  readonly http: Place | undefined;
+  readonly http: HttpSettings | undefined;
   readonly json: boolean;
 }
 
@@ -78,14 +85,7 @@ export function serveSettings(
   const open = openOptions(given, env);
   checkOpen(open, given);
   const resp = respSettings(given, config);
-  const http = place(given.get("http"), HTTP_PORT);
-  if (http !== undefined && !isLoopback(http.host) && !isOn(given.get("allowRemote"))) {
-    throw new TidemarkError(
-      "INVALID_ARGUMENT",
-      `${given.get("http")!.source} would let other machines read the status of this host without logging in; ` +
-        `listen on ${RESP_HOST}, or add --allow-remote (or TIDEMARK_ALLOW_REMOTE=true) to consent`,
-    );
-  }
+  const http = httpSettings(given);
   return { open, resp, http, json: isOn(given.get("json")) };
 }
 
@@ -203,6 +203,26 @@ function respSettings(given: ReadonlyMap<string, Given>, config: Config): RespSe
     );
   }
   return { ...where, password, usersFile, users, limits: config.limits, allowOpen, tls };
+}
+
+function httpSettings(given: ReadonlyMap<string, Given>): HttpSettings | undefined {
+  const where = place(given.get("http"), HTTP_PORT);
+  if (where === undefined) return undefined;
+  const [direct, file] = [given.get("httpToken"), given.get("httpTokenFile")];
+  if (direct !== undefined && file !== undefined) {
+    const sentence = `${direct.source} and ${file.source} are both set; give the token once`;
+    throw new TidemarkError("INVALID_ARGUMENT", sentence);
+  }
+  const open = direct === undefined && file === undefined;
+  if (open && !isLoopback(where.host) && !isOn(given.get("allowRemote"))) {
+    throw new TidemarkError(
+      "INVALID_ARGUMENT",
+      `${given.get("http")!.source} would let other machines read the status of this host without logging in; ` +
+        "give a token with --http-token-file, or add --allow-remote (or TIDEMARK_ALLOW_REMOTE=true) to consent",
+    );
+  }
+  const [token, tokenFile] = [direct?.text, file?.text] as (string | undefined)[];
+  return { ...where, token, tokenFile };
 }
 
 function place(given: Given | undefined, defaultPort: number): Place | undefined {

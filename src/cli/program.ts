@@ -35,8 +35,8 @@ REPLAY_HEARTBEAT_SECS (the heartbeat). Durations are milliseconds, or such as
 250ms, 10s, 5m, 2h.
 
 It serves the Redis protocol (redis-cli -p 7379; commands: docs/REDIS.md).
-It answers GET /healthz (it works), /readyz (it has caught up), /status and
-/metrics.
+Its status page is http://127.0.0.1:7380/; it answers GET /healthz (it works),
+/readyz (it has caught up), /status and /metrics (docs/HTTP.md).
 SIGTERM and SIGINT end it: /readyz says 503, the host hands over what was
 written and leaves, and the process exits with 0.
 

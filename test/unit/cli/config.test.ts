@@ -73,6 +73,14 @@ const SAMPLES: Readonly<Record<string, readonly (readonly [inFile: unknown, flag
     ["127.0.0.1:80", "127.0.0.1:80"],
     [0, "0"],
   ],
+  httpToken: [
+    ["0123456789abcdef", "0123456789abcdef"],
+    ["fedcba9876543210", "fedcba9876543210"],
+  ],
+  httpTokenFile: [
+    ["token", "/etc/tidemark/token"],
+    ["/t", "/t"],
+  ],
   allowRemote: [
     [true, "true"],
     [false, "false"],
