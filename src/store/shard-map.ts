@@ -1,16 +1,16 @@
 /**
  * Spreads keys over shards by bucket. It begins with one shard and halves a shard whenever it grows past about
- * 64 thousand keys, so that no single table ever grows for long (extendible hashing, Fagin et al., 1979).
+ * 32 thousand keys, so that no single table ever grows for long (extendible hashing, Fagin et al., 1979).
  */
 import { BUCKETS, bucketOf, hashKey } from "../crdt/digest.ts";
 import { type Account, Shard } from "./shard.ts";
 
 /** Smaller shards are not worth compacting. */
-const COMPACT_FROM = 8_192;
+const COMPACT_FROM = 4_096;
 
 export class ShardMap {
-  /** An index finds so many slots (`key-index.ts`). */
-  static readonly splitAbove = 65_534;
+  /** To halve one is the longest step of a store that grows; an index (`key-index.ts`) finds 65,534 slots at most. */
+  static readonly splitAbove = 32_767;
 
   readonly #directory: Shard[];
   readonly #account: Account = { size: 0, bytes: 0, hollow: 0 };

@@ -67,7 +67,7 @@ export class Shard {
   #used = 0;
   readonly #free: number[] = [];
   /** By turns the key and the content of a slot, which are mostly wanted together. */
-  readonly #pairs: (string | Value | KeyState | undefined)[] = [];
+  readonly #pairs: (string | Value | KeyState | undefined)[];
   #doubles: Float64Array;
   /** The same memory. */
   #words: Int32Array;
@@ -82,6 +82,7 @@ export class Shard {
     this.end = end;
     this.#account = account;
     this.#capacity = capacity;
+    this.#pairs = new Array(2 * capacity).fill(undefined);
     this.#index = new KeyIndex(this, capacity, Math.log2(BUCKETS / (end - first)));
     this.#doubles = new Float64Array(DOUBLES * capacity);
     this.#words = new Int32Array(this.#doubles.buffer);
