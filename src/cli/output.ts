@@ -49,3 +49,16 @@ export function shownTtl(ms: number): string {
   const [unit, size] = units.find(([, least]) => ms >= 2 * least) ?? units[3];
   return `${Math.round(ms / size)}${unit}`;
 }
+
+/** `1,234,567`. */
+export function shownCount(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+/** A size for people, in powers of 1,024. */
+export function shownBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let [amount, unit] = [bytes, 0];
+  for (; amount >= 1_024 && unit < units.length - 1; unit++) amount /= 1_024;
+  return `${unit === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[unit]}`;
+}

@@ -8,6 +8,8 @@ import { addDel } from "./commands/del.ts";
 import { addGet } from "./commands/get.ts";
 import { addKeys } from "./commands/keys.ts";
 import { addSet } from "./commands/set.ts";
+import { addStatus } from "./commands/status.ts";
+import { addWatch } from "./commands/watch.ts";
 import { readConfig } from "./config-file.ts";
 import { EXIT, exitCodeOf, failureText } from "./failure.ts";
 import { addServeFlags, configFile, serveSettings } from "./flags.ts";
@@ -24,7 +26,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not there or not the same.
 TIDEMARK_DEBUG=1 shows stacks.`;
 
 /** Commands of people on a running host, in the order of the help. */
-const ON_A_HOST = [addGet, addSet, addDel, addKeys];
+const ON_A_HOST = [addStatus, addWatch, addGet, addSet, addDel, addKeys];
 
 const SERVE_EXAMPLES = `
 The environment sets every flag (--max-entries: TIDEMARK_MAX_ENTRIES), as does

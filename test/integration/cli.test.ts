@@ -21,6 +21,8 @@ describe("the help", () => {
     [["--help"], /Commands:\n {2}serve .*\n {2}demo /, 24],
     [["help", "serve"], /Usage: tidemark serve/, 70],
     [["serve", "--help"], /TIDEMARK_MAX_ENTRIES.*Examples:\n {2}tidemark serve --nats/s, 70],
+    [["status", "--help"], /--watch.*Examples:\n {2}tidemark status/s, 45],
+    [["watch", "--help"], /--count.*Examples:\n {2}tidemark watch/s, 45],
     [["get", "--help"], /--url.*Examples:\n {2}tidemark get/s, 40],
     [["set", "--help"], /--ttl.*Examples:\n {2}tidemark set/s, 45],
     [["del", "--help"], /--url.*Examples:\n {2}tidemark del/s, 40],
@@ -95,7 +97,7 @@ describe("serve", () => {
     expect((await done).code).toBe(0);
     expect(told).toEqual([
       expect.stringMatching(/^redis {2}redis:\/\/127\.0\.0\.1:\d+$/),
-      expect.stringMatching(/^http {3}http:\/\/127\.0\.0\.1:\d+ {2}\/healthz \/readyz \/status \/metrics$/),
+      expect.stringMatching(/^http {3}http:\/\/127\.0\.0\.1:\d+ {2}.*\/status\b/),
       expect.stringMatching(/^ready {2}solo in namespace default, standalone, 0 keys, after \d+ ms$/),
       "ending on SIGINT",
       "ended",

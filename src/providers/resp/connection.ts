@@ -77,11 +77,13 @@ export class Connection implements Session, Client {
   /** Ends it as soon as the replies under way are out. */
   leave(): void {
     this.#ending = true;
+    this.#unwatch();
     if (this.#paused !== "waiting") this.#socket.destroySoon();
   }
 
   /** Cuts it off if it has been silent, or has left replies unread, for too long. */
   check(now: number): void {
+    if (this.state.watching?.forgotten(now)) this.#unwatch();
     const { idleTimeoutMs, outputTimeoutMs } = this.service.limits;
     if (idleTimeoutMs > 0 && this.#paused === "no" && now - this.state.lastActive > idleTimeoutMs) {
       this.service.counts.idle++;
@@ -266,8 +268,14 @@ export class Connection implements Session, Client {
     this.kill();
   }
 
+  #unwatch(): void {
+    this.state.watching?.end();
+    this.state.watching = undefined;
+  }
+
   #gone(): void {
     clearTimeout(this.#throttle);
+    this.#unwatch();
     this.service.clients.delete(this.state.id);
   }
 }
@@ -287,6 +295,7 @@ function newState(service: Service, socket: Socket): SessionState {
     user: service.access.initial,
     replies: "on",
     noEvict: false,
+    watching: undefined,
     command: "NULL",
     inputBytes: 0,
   };

@@ -1,5 +1,6 @@
 /** What a connection knows of its client. */
 import type { User } from "./access.ts";
+import type { Watching } from "./watching.ts";
 
 export interface SessionState {
   /** Counts up from 1, never used twice. */
@@ -18,6 +19,8 @@ export interface SessionState {
   /** Whether replies are sent: `skip` is for the next one only, `skipped` for this one. */
   replies: "on" | "off" | "skip";
   noEvict: boolean;
+  /** What it watches, if anything. */
+  watching: Watching | undefined;
   /** The command it ran last. */
   command: string;
   /** Bytes of what it sent last, and of what is kept of it. */

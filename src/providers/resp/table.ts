@@ -13,6 +13,7 @@ import { setAlgebraCommands } from "./commands/set-algebra.ts";
 import { setCommands } from "./commands/sets.ts";
 import { stringPartCommands } from "./commands/string-parts.ts";
 import { stringCommands } from "./commands/strings.ts";
+import { watchingCommands } from "./commands/watching.ts";
 import { ReplyError } from "./failure.ts";
 import type { Request } from "./request.ts";
 
@@ -29,6 +30,7 @@ export const COMMANDS: readonly Command[] = [
   ...setAlgebraCommands,
   ...listCommands,
   ...listMoveCommands,
+  ...watchingCommands,
 ];
 
 /** Of an unknown command this much is given back, so that a reply does not grow with what was sent. */

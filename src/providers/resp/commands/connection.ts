@@ -88,6 +88,8 @@ export const connectionCommands: readonly Command[] = [
       state.user = service.access.initial;
       state.replies = "on";
       state.noEvict = false;
+      state.watching?.end();
+      state.watching = undefined;
       out.protocol = 2;
       out.simple("RESET");
     },
