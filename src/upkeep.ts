@@ -19,6 +19,8 @@ const RANK_STEP_MS = 2_000;
 /** Keys held against their digests at a time, and how often: a million are read in eight minutes. */
 const SCRUB_KEYS = 500;
 const SCRUB_MS = 250;
+/** How often a store that is read at one go. */
+const SMALL_SCRUB_MS = 1_000;
 const SELF = 0;
 
 /** What a standalone host tells of damaged data. */
@@ -56,7 +58,7 @@ export class Upkeep {
     if (store.shards.compact()) return;
     if (now < this.#scrubAt) this.#expire(now);
     else {
-      this.#scrubAt = now + SCRUB_MS;
+      this.#scrubAt = now + (store.size > SCRUB_KEYS ? SCRUB_MS : SMALL_SCRUB_MS);
       this.#scrub();
     }
   }

@@ -12,6 +12,7 @@ import type { PendingItem } from "../crdt/pending-removals.ts";
 import { valueByteLength } from "../crdt/values.ts";
 import { FILTER_BYTES } from "./evicted.ts";
 import { plainEntry } from "./plain-entry.ts";
+import type { Shard } from "./shard.ts";
 import type { Store } from "./store.ts";
 
 /** One bucket of an image. */
@@ -138,6 +139,11 @@ export class ImageSession {
   }
 
   #takeBucket(bucket: number): BucketImage | undefined {
+    const shard = this.#store.shards.ofBucket(bucket);
+    const slots = shard.slotsOf(bucket);
+    // Most buckets of a small store: nothing there, and nothing that the asking host has.
+    if (slots.length === 0 && !this.#isSetAside(bucket) && (this.#digests?.[bucket] ?? 0) === 0)
+      return undefined;
     const entries: { key: string; entry: Entry }[] = [];
     const seen: number[] = [];
     const cells: { key: string; cell: CounterCell }[] = [];
@@ -157,8 +163,9 @@ export class ImageSession {
       digest ^= dotHash(hashKey(key), originHash, entry.seq, hashContent(entry), LOW_SALT);
     };
     const preimages = this.#preimages.get(bucket);
-    this.#visitBucket(
-      bucket,
+    visitSlots(
+      shard,
+      slots,
       visit,
       (key, cell) => {
         if (!preimages?.has(segmentId(key, cell.origin, cell.segment)))
@@ -176,21 +183,25 @@ export class ImageSession {
     return { bucket, entries, seen: same ? null : seen, cells, masked: [...masked], mixed };
   }
 
-  #visitBucket(
-    bucket: number,
-    visitEntry: (key: string, entry: Entry) => void,
-    visitCell: (key: string, cell: CounterCell) => void,
-    masked: Set<string>,
-  ): void {
-    const shard = this.#store.shards.ofBucket(bucket);
-    for (const slot of shard.slotsOf(bucket)) {
-      const key = shard.keyAt(slot)!;
-      if (shard.isState(slot)) {
-        for (const entry of shard.stateAt(slot).entries()) visitEntry(key, entry);
-        for (const cell of shard.stateAt(slot).cells) visitCell(key, cell);
-        if (shard.stateAt(slot).masked) masked.add(key);
-      } else visitEntry(key, plainEntry(shard, slot));
-    }
+  #isSetAside(bucket: number): boolean {
+    return this.#limbo.has(bucket) || this.#preimages.has(bucket) || this.#masked.has(bucket);
+  }
+}
+
+function visitSlots(
+  shard: Shard,
+  slots: readonly number[],
+  visitEntry: (key: string, entry: Entry) => void,
+  visitCell: (key: string, cell: CounterCell) => void,
+  masked: Set<string>,
+): void {
+  for (const slot of slots) {
+    const key = shard.keyAt(slot)!;
+    if (shard.isState(slot)) {
+      for (const entry of shard.stateAt(slot).entries()) visitEntry(key, entry);
+      for (const cell of shard.stateAt(slot).cells) visitCell(key, cell);
+      if (shard.stateAt(slot).masked) masked.add(key);
+    } else visitEntry(key, plainEntry(shard, slot));
   }
 }
 

@@ -95,6 +95,7 @@ export class KeyIndex {
       const slot = (found & SLOT_MASK) - 1;
       if (this.#isWithin(slot, from, to)) slots.push(slot);
     }
+    if (this.#overflow.size === 0) return slots;
     for (const slot of this.#overflow.values()) if (this.#isWithin(slot, from, to)) slots.push(slot);
     return slots;
   }
