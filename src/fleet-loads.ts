@@ -2,17 +2,22 @@
  * The other hosts as the loader needs them, and the loader as replication needs it: who may load a key, and
  * the requests and answers that go back and forth about it.
  */
+import type { VersionVector } from "./causality/version-vector.ts";
 import type { Answer } from "./loader/answer.ts";
 import type { Fleet } from "./loader/fleet.ts";
 import type { Loader } from "./loader/loader.ts";
 import type { Upstream } from "./loader/upstream.ts";
+import type { Orphaned } from "./orphan-loads.ts";
 import { isLive, liveTimeout, rendezvousOrder, rendezvousRank } from "./replication/membership.ts";
 import type { Service } from "./replication/messages.ts";
 import { type LoadDesk, SELF } from "./replication/node.ts";
 import type { Replicator } from "./replication/replicator.ts";
+import { seenOfOurs } from "./replication/settlement.ts";
 
 /** One to load, and one to take over. */
 const MOST_HOSTS = 2;
+/** The loads of a host that is gone are looked after by the others in an order, this much apart, in milliseconds. */
+const TURN_MS = 2_000;
 /** Who is live changes in seconds: so long one look at it serves for all keys, in milliseconds. */
 const LOOK_MS = 20;
 
@@ -72,6 +77,34 @@ export class FleetLoads implements Fleet, LoadDesk {
     const { membership, world, heartbeatMs } = this.#replicator().node;
     const peer = membership.get(host);
     return peer !== undefined && isLive(peer, world.monotonic(), liveTimeout(heartbeatMs()));
+  }
+
+  /** What the host of an origin has told that it has applied; `undefined` if it is not live. */
+  reportedBy(origin: number): VersionVector | undefined {
+    const { membership, origins } = this.#replicator().node;
+    const name = origins.name(origin);
+    return this.isLive(name) ? membership.get(name)!.vector : undefined;
+  }
+
+  /** By origin, how far its host had seen our events before it wrote what may still come from it. */
+  seenOfOurs(): ReadonlyMap<number, number> {
+    return seenOfOurs(this.#replicator().node);
+  }
+
+  /** Hosts with an upstream that are gone; this host and the others with one take turns to look after their loads. */
+  orphaned(): Orphaned[] {
+    const { node } = this.#replicator();
+    if (node.state !== "ready") return [];
+    const now = node.world.monotonic();
+    const timeoutMs = liveTimeout(node.heartbeatMs());
+    const orphaned: Orphaned[] = [];
+    for (const peer of node.membership.all()) {
+      if (peer.serves === "none" || isLive(peer, now, timeoutMs)) continue;
+      const silentMs = now - peer.lastSeen - (peer.state === "leaving" ? 0 : timeoutMs);
+      const due = silentMs >= rendezvousRank(peer.incarnation, this.self, this.#hosts()) * TURN_MS;
+      orphaned.push({ origin: peer.origin, settled: peer.settledSeq, due });
+    }
+    return orphaned;
   }
 
   covers(host: string, seq: number): boolean {

@@ -133,7 +133,7 @@ class TidemarkHost extends Commands implements Host {
     this.#expiry = new Expiry(this.#store);
     this.#replica = replicaOf(this.#store, this.#clock, settings, {
       heard: (event) => this.#loading?.heard(event),
-      heardOfAll: () => this.#loading?.heardOfAll(),
+      imageComes: (vector) => this.#loading?.imageComes(vector) ?? (() => undefined),
     });
     this.#reads = new Reads(this.#store, () => world.random());
     const ports: WritePorts = {

@@ -3,8 +3,11 @@
  * loader's memory, which is the store. Loaded values enter by the same events as written ones, marked.
  */
 
-import { checkOptions, type Duration, invalid, parseDuration } from "./arguments.ts";
+import { type Aftercare, aftercareOf } from "./aftercare.ts";
+import { checkOptions, invalid } from "./arguments.ts";
 import type { HybridLogicalClock } from "./causality/hybrid-logical-clock.ts";
+import type { VersionVector } from "./causality/version-vector.ts";
+import { type CommitWithin, commitWithin, rowTtl } from "./commit-within.ts";
 import { CommitsDue } from "./commits-due.ts";
 import type { EventBody, ReplicatedEvent } from "./crdt/event.ts";
 import { deleteKey, setValue } from "./crdt/operations.ts";
@@ -23,7 +26,6 @@ import type { Mutation, Stored, Upstream } from "./loader/upstream.ts";
 import { WriteBehind } from "./loader/write-behind.ts";
 import { memoryOf } from "./loader-memory.ts";
 import type { Settings } from "./options.ts";
-import { OwnLoads } from "./own-loads.ts";
 import type { Replicator } from "./replication/replicator.ts";
 import { mayStandElsewhere } from "./store/evicted.ts";
 import type { UpdateOptions } from "./tidemark.ts";
@@ -51,9 +53,6 @@ export interface LoadingPorts {
   readonly replicator: (() => Replicator) | undefined;
 }
 
-/** How sure an update is to reach the upstream, and when, in milliseconds; `undefined`: it does not. */
-type CommitWithin = number | "now" | undefined;
-
 /** The upstream that the settings name; `undefined` if they name none. */
 export function openLoading(
   settings: Settings,
@@ -74,7 +73,7 @@ export class Loading {
   readonly #memory: Memory;
   /** The other hosts; `undefined` on a standalone one. */
   readonly fleet: FleetLoads | undefined;
-  readonly #ownLoads: OwnLoads;
+  readonly #aftercare: Aftercare;
   /** Absent on a standalone host without a checkpoint, whose dirty keys nobody could take over. */
   readonly #due: CommitsDue | undefined;
   readonly #timers = new Timers();
@@ -91,9 +90,10 @@ export class Loading {
     const { world, store, clock, replicator } = ports;
     this.#ports = ports;
     this.#memory = memoryOf(ports, clock);
-    this.#ownLoads = new OwnLoads({ store, write: ports.write, defer: (task) => world.defer(task) });
     if (replicator !== undefined)
       this.fleet = this.fleet = new FleetLoads(upstream, replicator, () => this.#loader);
+    const defer = (task: () => void): void => world.defer(task);
+    this.#aftercare = aftercareOf({ store, write: ports.write, defer }, this.fleet);
     this.#limits = limits;
     this.#upstream = upstream;
     this.#settings = limits.loading;
@@ -157,8 +157,8 @@ export class Loading {
   ): Promise<V | undefined> {
     const key = this.#key(givenKey);
     checkOptions(options, ["commit", "ttl", "signal"], "update");
-    const within = this.#within(options.commit);
-    const ttlMs = options.ttl === undefined ? NEVER : positive(options.ttl);
+    const within = commitWithin(options.commit, this.#settings.commitWithinMs);
+    const ttlMs = rowTtl(options.ttl);
     if (typeof change !== "function")
       throw invalid("update", change, "a function from the value to the new one");
     this.#counts.updates++;
@@ -223,14 +223,18 @@ export class Loading {
   heard(event: ReplicatedEvent): void {
     if (event.clear !== null) this.#loader.touchedUnder(event.clear.prefix);
     else if (event.sweep === null) this.#loader.touched(event.key);
-    this.#ownLoads.heard(event);
+    this.#aftercare.heard(event);
     this.#due?.heard(event);
   }
 
-  /** An image was installed: any key may have changed. */
-  heardOfAll(): void {
-    this.#loader.touchedUnder("");
-    this.#due?.heardOfAll();
+  /** An image is about to be put in place; what is returned is to be called then: any key may have changed. */
+  imageComes(vector: VersionVector): () => void {
+    const lookAtLoads = this.#aftercare.imageComes(vector);
+    return () => {
+      this.#loader.touchedUnder("");
+      this.#due?.heardOfAll();
+      lookAtLoads();
+    };
   }
 
   /** Whether the upstream has yet to take what a key holds: until then it must not be let go for room. */
@@ -245,6 +249,7 @@ export class Loading {
       this.#committers = committers;
       this.#writeBehind.turnsChanged();
     }
+    this.#aftercare.tick(this.#world.monotonic());
     this.#writeBehind.tick();
   }
 
@@ -362,17 +367,6 @@ export class Loading {
     return setValue(seen, { kind: "value", value, deadline, loaded: false });
   }
 
-  #within(commit: UpdateOptions["commit"] = "default"): CommitWithin {
-    if (commit === "now") return commit;
-    if (commit === "never") return undefined;
-    if (commit === "default") return this.#settings.commitWithinMs;
-    if (typeof commit === "object" && commit !== null) {
-      checkOptions(commit, ["within"], "commit");
-      return parseDuration(commit.within, "within");
-    }
-    throw invalid("commit", commit, `"now", "default", "never" or { within: "5s" }`);
-  }
-
   #decoded<V>(stored: Stored | undefined): V | undefined {
     const { codec } = this.#upstream;
     if (stored === undefined || codec === undefined) return stored as V | undefined;
@@ -388,10 +382,4 @@ export class Loading {
   #key(key: string): string {
     return toKey(key, this.#limits.maxKeyBytes);
   }
-}
-
-function positive(ttl: Duration): number {
-  const ms = parseDuration(ttl, "ttl");
-  if (ms > 0) return ms;
-  throw invalid("ttl", ttl, "a duration above 0; return undefined to delete the row");
 }

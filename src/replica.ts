@@ -17,8 +17,8 @@ import type { World } from "./world.ts";
 /** Who hears of what came from other hosts, once it is applied. */
 export interface ReplicaListener {
   heard(event: ReplicatedEvent): void;
-  /** Any key may have changed. */
-  heardOfAll(): void;
+  /** An image of this vector is about to be put in place, which may change any key; what is returned is called then. */
+  imageComes(vector: VersionVector): () => void;
 }
 
 /** What is read of a message, and how much of an image is put in place at a time. */
@@ -42,10 +42,6 @@ export function replicaOf(
     const pending = chunks.flatMap((chunk) => chunk.pending);
     return { vector: first.vector, seen, buckets, pending, evicted: chunks.at(-1)!.evicted };
   };
-  const arrived = (): void => {
-    store.bounds?.enforce();
-    listener.heardOfAll();
-  };
   return {
     vector: store.vector,
     apply: (event) => {
@@ -65,14 +61,20 @@ export function replicaOf(
     installImage: (headers, seen) => {
       const image = imageOf(headers, seen);
       if (image === undefined) return 0;
+      const arrived = listener.imageComes(image.vector);
       const events = installImage(store, image);
+      store.bounds?.enforce();
       arrived();
       return events;
     },
     takeOver: (headers) => {
       const image = imageOf(headers, new VersionVector());
-      const found = image === undefined ? undefined : takeOver(store, image);
-      if (found !== undefined) arrived();
+      if (image === undefined) return undefined;
+      const arrived = listener.imageComes(image.vector);
+      const found = takeOver(store, image);
+      if (found === undefined) return undefined;
+      store.bounds?.enforce();
+      arrived();
       return found;
     },
     build: () => (isUntouched(store) ? buildOf(store, limits, listener) : undefined),
@@ -95,8 +97,9 @@ function buildOf(store: Store, limits: ReplicaLimits, listener: ReplicaListener)
     step: () => build.step(),
     finish: () => {
       if (newest === undefined) return 0;
+      const arrived = listener.imageComes(newest.vector);
       const events = build.finish(newest);
-      listener.heardOfAll();
+      arrived();
       return events;
     },
     discard: () => build.discard(),

@@ -8,6 +8,7 @@ import type { Audit } from "./audit.ts";
 import { clockOffset, heartbeatInterval, liveTimeout, noteReached, type Peer } from "./membership.ts";
 import type { Heartbeat, PeerState, Row } from "./messages.ts";
 import { type Node, SELF } from "./node.ts";
+import { settledSeq } from "./settlement.ts";
 import { type Rate, TokenBuckets } from "./token-buckets.ts";
 
 /** Every so many heartbeats carry all rows. */
@@ -22,6 +23,7 @@ export class Heartbeats {
   readonly #node: Node;
   readonly #audit: Audit;
   #counter = 0;
+  #settled = 0;
   #nextAt = 0;
   #completeAt = Number.POSITIVE_INFINITY;
   /** Names of hosts that nothing was ever heard of, by the host that names them: they are kept for ever. */
@@ -50,6 +52,8 @@ export class Heartbeats {
     if (complete) for (const [origin, seq] of vector.entries()) rows.push([node.origins.name(origin), seq]);
     else for (const origin of node.changedRows) rows.push([node.origins.name(origin), vector.get(origin)]);
     node.changedRows.clear();
+    // It only grows: a host that is new has seen what all others had.
+    this.#settled = Math.max(this.#settled, settledSeq(node));
     const { digest, keys, partial } = node.replica.summary();
     node.send("hb", node.self, {
       type: "heartbeat",
@@ -66,6 +70,7 @@ export class Heartbeats {
       partial,
       complete,
       rows,
+      settled: this.#settled,
     });
     if (complete) this.#completeAt = Number.POSITIVE_INFINITY;
     this.#nextAt = now + node.heartbeatMs() * (0.9 + 0.2 * node.world.random());

@@ -27,6 +27,8 @@ export interface Peer {
   serves: Service;
   /** Whether it has let go of entries for room. */
   partial: boolean;
+  /** Up to here, what it has loaded need not be looked after when it is gone. */
+  settledSeq: number;
   /** What it had reported when we last had all of that: what it writes from now on, it wrote after that. */
   settled: VersionVector;
   /** Newest clock differences, its minus ours, milliseconds. Delay only ever makes them smaller. */
@@ -102,6 +104,7 @@ export class Membership {
     peer.keys = heartbeat.keys;
     peer.serves = heartbeat.serves;
     peer.partial = heartbeat.partial;
+    peer.settledSeq = Math.max(peer.settledSeq, Math.min(heartbeat.settled, heartbeat.seq));
     peer.offsets.push(heartbeat.wallMs - wallMs);
     if (peer.offsets.length > OFFSET_SAMPLES) peer.offsets.shift();
     return peer;
@@ -216,6 +219,7 @@ function newPeer(heartbeat: Heartbeat, origin: number, now: number): Peer {
     keys: 0,
     serves: "none",
     partial: false,
+    settledSeq: 0,
     settled: new VersionVector(),
     offsets: [],
     clockFar: false,

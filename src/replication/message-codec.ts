@@ -89,6 +89,7 @@ function fieldsOf(message: Message): unknown[] {
         message.complete,
         message.rows,
         SERVICES.indexOf(message.serves),
+        message.settled,
       ];
     case "replay-request":
       return [message.incarnation, message.node, message.origin, message.first, message.last];
@@ -136,6 +137,7 @@ function readFields(type: number, fields: Fields): Message {
         complete: fields.boolean(),
         rows: fields.rows(),
         serves: fields.oneOf(SERVICES),
+        settled: fields.uint(),
       };
     case TYPES["replay-request"]: {
       const node = fields.text();

@@ -27,6 +27,8 @@ export interface Heartbeat {
   /** Rows that changed since the last heartbeat; with `complete`, all of them. */
   readonly complete: boolean;
   readonly rows: readonly Row[];
+  /** Up to here, what it has loaded need not be looked after when it is gone (`settledSeq`). */
+  readonly settled: number;
 }
 
 /** Asks for the frames that contain events `first` to `last` of an origin. */

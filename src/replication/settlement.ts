@@ -37,6 +37,24 @@ function missed(node: Node): VersionVector[] {
   return any ? [known] : [];
 }
 
+/** By origin, how far its host had seen our events before it wrote what may still come from it. */
+export function seenOfOurs(node: Node): Map<number, number> {
+  const seen = new Map<number, number>();
+  for (const peer of node.membership.all()) seen.set(peer.origin, settledOf(node, peer).get(SELF));
+  return seen;
+}
+
+/** Up to which of our events every host had seen them before it wrote what may still come from it. */
+export function settledSeq(node: Node): number {
+  const { vector } = node.replica;
+  let least = vector.get(SELF);
+  for (const peer of node.membership.all()) {
+    const saidAll = peer.state === "leaving" && vector.covers(peer.origin, peer.vector.get(peer.origin));
+    if (!saidAll) least = Math.min(least, settledOf(node, peer).get(SELF));
+  }
+  return least;
+}
+
 /** Whether the host of an origin had applied all of `vector` before it wrote what arrives from it now. */
 export function hasSeen(node: Node, origin: number, vector: VersionVector): boolean {
   if (origin === SELF) return true;

@@ -71,6 +71,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     digest: name,
     keys: uint,
     serves: fc.constantFrom("none", "loads", "commits"),
+    settled: uint,
     partial: fc.boolean(),
     complete: fc.boolean(),
     rows,

@@ -7,6 +7,34 @@ import { pass } from "../support/passing.ts";
 
 const refused = (code: string) => expect.objectContaining({ name: "TidemarkError", code });
 
+type Fleet = ReturnType<typeof fleet>;
+
+/**
+ * Loads "key" on its owner among three; before that has the row it is cut off from both others, or one of them, the
+ * one after it, is cut off from both. Answers the owner.
+ */
+async function loadOnOneSide(
+  { upstream, cluster, kvs, owner }: Pick<Fleet, "upstream" | "cluster" | "kvs" | "owner">,
+  sideOfOwner: 1 | 2 = 1,
+): Promise<number> {
+  upstream.rows.set("key", "old row");
+  upstream.held = true;
+  for (const kv of kvs) kv.getOrLoad("key").catch(() => undefined);
+  await pass(cluster.time, 50);
+  const loader = owner();
+  const other = (loader + 1) % 3;
+  if (sideOfOwner === 1) cluster.isolate(loader);
+  else cluster.isolate(other);
+  upstream.pending[0]!.answer();
+  await pass(cluster.time, 50);
+  expect(kvs[loader]!.get("key")).toBe("old row");
+  upstream.rows.delete("key");
+  upstream.held = false;
+  for (const load of upstream.pending) load.answer();
+  await pass(cluster.time, 20);
+  return loader;
+}
+
 describe("a cold key in a fleet", () => {
   it("is loaded once for the callers of all hosts, and twice at most when its owner dies meanwhile", async () => {
     const { upstream, cluster, kvs, counts, sum } = fleet(12, { softTimeout: "1s" });
@@ -199,6 +227,49 @@ describe("what is loaded", () => {
     expect(kvs.map((kv) => kv.get("key"))).toEqual([undefined, undefined, undefined]);
   });
 
+  it.each(["deleted", "invalidated", "replaced"] as const)(
+    "goes when an image brings to its loader that another host had %s it without having seen it",
+    async (how) => {
+      const { upstream, cluster, kvs, owner } = fleet(3, {}, { options: { logBytes: "64kb" } });
+      const loader = await loadOnOneSide({ upstream, cluster, kvs, owner });
+      const other = kvs[(loader + 1) % 3]!;
+      other.set("key", "between", how === "replaced" ? { ttl: "5s" } : {});
+      if (how === "deleted") other.delete("key");
+      if (how === "invalidated") other.invalidate("key");
+      // More than the log keeps: what was removed is not told, only that it is not there.
+      for (let i = 0; i < 3_000; i++) {
+        other.set(`f${i % 50}`, "x".repeat(100));
+        if (i % 50 === 0) cluster.run(50);
+      }
+      cluster.run("8s");
+      cluster.heal();
+      cluster.settle();
+      cluster.run("10s");
+      expect(kvs[loader]!.status().counts.snapshotsInstalled).toBe(1);
+      expect(kvs.map((kv) => kv.get("key"))).toEqual([undefined, undefined, undefined]);
+    },
+  );
+
+  it("stays when an image comes, where all had seen it before", async () => {
+    const { upstream, cluster, kvs, owner } = fleet(3, {}, { options: { logBytes: "64kb" } });
+    for (let i = 0; i < 30; i++) upstream.rows.set(`k${i}`, "row");
+    const keys = [...upstream.rows.keys()];
+    await cluster.until(kvs[0]!.getOrLoadMany(keys));
+    cluster.settle();
+    cluster.run("5s");
+    const loader = owner();
+    cluster.isolate(loader);
+    for (let i = 0; i < 3_000; i++) {
+      kvs[(loader + 1) % 3]!.set(`f${i % 50}`, "x".repeat(100));
+      if (i % 50 === 0) cluster.run(20);
+    }
+    cluster.heal();
+    cluster.settle();
+    cluster.run("5s");
+    expect(kvs[loader]!.status().counts.snapshotsInstalled).toBe(1);
+    for (const kv of kvs) for (const key of keys) expect(kv.get(key)).toBe("row");
+  });
+
   it("is loaded again by the owner when it was invalidated while it was on its way", async () => {
     const { upstream, cluster, kvs } = fleet(3);
     upstream.rows.set("key", "old");
@@ -231,6 +302,66 @@ describe("what is loaded", () => {
       expect([...kv.keys()].filter((key) => key.startsWith("k1"))).toEqual([]);
       expect([kv.has("k2"), kv.has("k3")]).toEqual([false, true]);
     }
+  });
+});
+
+describe("what a host had loaded that died", () => {
+  it.each([
+    ["at once", 0],
+    ["after it was forgotten who made it", 12 * 60_000],
+  ])("goes where others hear %s of a removal that had not seen it", async (_, awayMs) => {
+    const { upstream, cluster, kvs, owner } = fleet(3);
+    const loader = await loadOnOneSide({ upstream, cluster, kvs, owner }, 2);
+    const [friend, other] = [(loader + 2) % 3, (loader + 1) % 3];
+    expect(kvs[friend]!.get("key")).toBe("old row");
+    kvs[other]!.invalidate("key");
+    cluster.run(awayMs);
+    cluster.crash(loader);
+    await pass(cluster.time, 20);
+    cluster.heal();
+    cluster.settle();
+    cluster.run("10s");
+    expect([kvs[other]!.get("key"), kvs[friend]!.get("key")]).toEqual([undefined, undefined]);
+  });
+
+  it.each(["crashed", "closed"] as const)(
+    "goes where all others had the removal before it, and the loader %s before it had that",
+    async (how) => {
+      const { upstream, cluster, kvs, owner } = fleet(4);
+      upstream.rows.set("key", "old row");
+      upstream.held = true;
+      for (const kv of kvs) kv.getOrLoad("key").catch(() => undefined);
+      await pass(cluster.time, 50);
+      const loader = owner();
+      const others = [0, 1, 2, 3].filter((host) => host !== loader);
+      for (const host of others) cluster.oneWay(host, loader);
+      kvs[others[0]!]!.invalidate("key");
+      await pass(cluster.time, 50);
+      upstream.pending[0]!.answer();
+      await pass(cluster.time, 50);
+      upstream.held = false;
+      expect(others.map((host) => kvs[host]!.get("key"))).toEqual(["old row", "old row", "old row"]);
+      if (how === "crashed") cluster.crash(loader);
+      else await cluster.until(kvs[loader]!.close().catch(() => undefined));
+      cluster.run("12s");
+      expect(others.map((host) => kvs[host]!.get("key"))).toEqual([undefined, undefined, undefined]);
+      // One of them saw to it.
+      const removals = others.map((host) => kvs[host]!.status().counts.eventsWritten);
+      expect(removals.reduce((sum, each) => sum + each, 0)).toBe(2);
+    },
+  );
+
+  it("stays where all had seen it a while before", async () => {
+    const { upstream, cluster, kvs } = fleet(4);
+    for (let i = 0; i < 40; i++) upstream.rows.set(`k${i}`, "row");
+    const keys = [...upstream.rows.keys()];
+    await cluster.until(kvs[0]!.getOrLoadMany(keys));
+    cluster.run("5s");
+    cluster.crash(0);
+    cluster.crash(1);
+    cluster.run("30s");
+    for (const kv of kvs.slice(2)) for (const key of keys) expect(kv.get(key)).toBe("row");
+    expect(upstream.loads).toHaveLength(40);
   });
 });
 

@@ -21,6 +21,7 @@ function heartbeat(counter: number, changes: Partial<Heartbeat> = {}): Heartbeat
     digest: "0",
     keys: 0,
     serves: "none",
+    settled: 0,
     partial: false,
     complete: true,
     rows: [],

@@ -27,6 +27,7 @@ function begun() {
     digest: "0",
     keys: 1,
     serves: "none",
+    settled: 0,
     partial: false,
     complete: false,
     rows,

@@ -68,6 +68,7 @@ function heartbeat(changes: Partial<Heartbeat> = {}): Heartbeat {
     digest: "0".repeat(16),
     keys: 0,
     serves: "none",
+    settled: 0,
     partial: false,
     complete: true,
     rows: [],

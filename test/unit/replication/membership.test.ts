@@ -24,6 +24,7 @@ function heartbeat(counter: number, changes: Partial<Heartbeat> = {}): Heartbeat
     digest: "d",
     keys: 3,
     serves: "none",
+    settled: 0,
     partial: false,
     complete: true,
     rows: [],

@@ -8,7 +8,7 @@ const bytes = (items: unknown): Uint8Array => new Uint8Array(encoder.encode(item
 const read = (items: unknown) => decodeMessage(bytes(items), "n");
 const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
 
-const heartbeat = [1, "n", 2, "inc", "node", 1, 5, 1e12, 1, "vh", "d", 3, false, true, [["a", 1]], 0];
+const heartbeat = [1, "n", 2, "inc", "node", 1, 5, 1e12, 1, "vh", "d", 3, false, true, [["a", 1]], 0, 0];
 
 describe("a message", () => {
   it("is a flat array of the version, the namespace, the type and its fields", () => {
@@ -27,6 +27,7 @@ describe("a message", () => {
       digest: "d",
       keys: 3,
       serves: "none",
+      settled: 0,
       partial: false,
       complete: true,
       rows: [["a", 1]],

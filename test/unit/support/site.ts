@@ -75,7 +75,7 @@ export class Site {
     const limits = { ...DEFAULTS, sliceEntries: sliceEntries ?? DEFAULTS.sliceEntries };
     this.replica = replicaOf(this.store, this.#stamps, limits, {
       heard: () => undefined,
-      heardOfAll: () => undefined,
+      imageComes: () => () => undefined,
     });
     this.reads = new Reads(this.store, Math.random);
     this.writes = new Writes({
