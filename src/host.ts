@@ -297,9 +297,9 @@ class TidemarkHost extends Commands implements Host {
     const unsaved: unknown = await this.#keeping?.saveLast().catch((error: unknown) => error);
     this.#stop();
     await this.#transport?.close();
-    await this.#loading?.closeUpstream();
-    if (uncommitted !== undefined) throw uncommitted;
-    if (unsaved !== undefined) throw unsaved;
+    const unclosed: unknown = await this.#loading?.closeUpstream().catch((error: unknown) => error);
+    const failure = uncommitted ?? unsaved ?? unclosed;
+    if (failure !== undefined) throw failure;
   }
 
   #stop(): void {

@@ -265,7 +265,13 @@ export class Loading {
 
   /** Commits what is dirty, within a limit. */
   async drain(): Promise<void> {
-    await this.#writeBehind.drain(this.#settings.drainTimeoutMs);
+    // With a database that is away nothing else may hold the process, and what waits would be lost without a word.
+    const leave = this.#ports.world.stay();
+    try {
+      await this.#writeBehind.drain(this.#settings.drainTimeoutMs);
+    } finally {
+      leave();
+    }
   }
 
   /** What to say of the keys that are left, once the other hosts have had time for our last events. */

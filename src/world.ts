@@ -16,11 +16,16 @@ export interface World {
   defer(task: () => void): void;
   /** Runs `task` every `intervalMs` until the returned function is called. */
   every(intervalMs: number, task: () => void): () => void;
+  /** Keeps the process alive until the returned function is called. */
+  stay(): () => void;
   /** Reports an error that is nobody's to catch, such as what a listener of the user's threw. */
   report(error: unknown): void;
 }
 
-/** The real clocks and timers. The timer does not keep the process alive. */
+/** As good as never: a timer that only has to be there. */
+const RARELY_MS = 2 ** 30;
+
+/** The real clocks and timers. The timer of `every` does not keep the process alive. */
 export function systemWorld(): World {
   return {
     now: Date.now,
@@ -32,6 +37,10 @@ export function systemWorld(): World {
     every: (intervalMs, task) => {
       const timer = setInterval(task, intervalMs);
       timer.unref();
+      return () => clearInterval(timer);
+    },
+    stay: () => {
+      const timer = setInterval(() => undefined, RARELY_MS);
       return () => clearInterval(timer);
     },
     report: (error) => process.emitWarning(error instanceof Error ? error : new Error(String(error))),

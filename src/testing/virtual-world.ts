@@ -52,6 +52,10 @@ export class VirtualWorld implements World {
   }
 
   // Two hosts that start together do not tick together, as two processes would not.
+  stay(): () => void {
+    return () => undefined;
+  }
+
   every(intervalMs: number, task: () => void): () => void {
     let owed = false;
     let stopped = false;

@@ -8,7 +8,7 @@ import { checkOptions } from "../arguments.ts";
 import { TidemarkError } from "../errors.ts";
 import { bytesOf, type Codec, cbor } from "../loader/codec.ts";
 import { type Mutation, microsToStamp, type Row, stampToMicros, type Upstream } from "../loader/upstream.ts";
-import { checkedName, isNetworkError, once, optionalPackage } from "./optional-package.ts";
+import { checkedName, isNetworkError, once, optionalPackage, orClosed } from "./optional-package.ts";
 
 /** What we use of a `cassandra.Client`. */
 export interface CassandraClient {
@@ -62,9 +62,10 @@ export function cassandra<V = unknown>(options: CassandraOptions<V>): Upstream<V
       () => import("cassandra-driver"),
     );
     const client: CassandraClient = isClient(given) ? given : new driver.Client(given as never);
-    await client.connect();
     const consistency = driver.types.consistencies[options.consistency ?? "localQuorum"];
-    await client.execute(`CREATE TABLE IF NOT EXISTS ${table} (key text PRIMARY KEY, value blob)`, [], {});
+    const schema = `CREATE TABLE IF NOT EXISTS ${table} (key text PRIMARY KEY, value blob)`;
+    const ready = client.connect().then(() => client.execute(schema, [], {}));
+    await orClosed(ready, () => (isClient(given) ? undefined : client.shutdown()));
     // Prepared statements know their partition key, so the driver goes straight to a replica. What carries its
     // own time may be sent again.
     const execute = (text: string, params: unknown[]) =>

@@ -16,7 +16,7 @@ import { type Mutation, microsToStamp, type Row, type Stored, type Upstream } fr
 import { keyToToken } from "./kv-keys.ts";
 import { checkedBucket, connectionOf, isConnection } from "./nats-bucket.ts";
 import type { NatsConnectionOption } from "./nats-connection.ts";
-import { once } from "./optional-package.ts";
+import { once, orClosed } from "./optional-package.ts";
 
 export { type Mirror, type MirrorOptions, mirror } from "./mirror.ts";
 
@@ -54,8 +54,11 @@ export function jetstreamKv<V = Stored>(options: JetStreamKvOptions<V>): Upstrea
   const opened = once(async (): Promise<Opened> => {
     const connection = await connectionOf(options.connection);
     const jetstream = connection.jetstream();
-    await jetstream.views.kv(bucket);
-    return { connection, jetstream, manager: await connection.jetstreamManager() };
+    const ready = jetstream.views.kv(bucket).then(() => connection.jetstreamManager());
+    const manager = await orClosed(ready, () =>
+      isConnection(options.connection) ? undefined : connection.close(),
+    );
+    return { connection, jetstream, manager };
   });
 
   const last = async (key: string): Promise<StoredMsg | undefined> => {

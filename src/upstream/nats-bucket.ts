@@ -15,7 +15,9 @@ export function checkedBucket(bucket: unknown): string {
 /** The connection that options mean; one that was given stays its owner's. */
 export async function connectionOf(given: NatsConnectionOption): Promise<NatsConnection> {
   if (isConnection(given)) return given;
-  return connect(typeof given === "string" ? { servers: given } : (given as ConnectionOptions));
+  const options: ConnectionOptions = typeof given === "string" ? { servers: given } : given;
+  // The client's own default gives up for good after ten attempts.
+  return connect({ maxReconnectAttempts: -1, ...options });
 }
 
 export function isConnection(given: NatsConnectionOption): given is NatsConnection {

@@ -14,8 +14,11 @@ export async function optionalPackage<M>(name: string, version: string, load: ()
   }
 }
 
-/** Makes something once, when it is first needed; a failure is not kept, so that the next call tries again. */
-export function once<T>(make: () => Promise<T>): { get(): Promise<T>; made(): Promise<T> | undefined } {
+/**
+ * Makes something once, when it is first needed; a failure is not kept, so that the next call tries again. `made` is
+ * what there is to be freed: nothing where it was never needed, or could not be made.
+ */
+export function once<T>(make: () => Promise<T>): { get(): Promise<T>; made(): Promise<T | undefined> } {
   let made: Promise<T> | undefined;
   return {
     get: () => {
@@ -25,8 +28,18 @@ export function once<T>(make: () => Promise<T>): { get(): Promise<T>; made(): Pr
       });
       return made;
     },
-    made: () => made,
+    made: async () => made?.catch(() => undefined),
   };
+}
+
+/** What was opened, made ready for use; what cannot be is closed again, so that trying anew leaves nothing behind. */
+export async function orClosed<T>(ready: Promise<T>, close: () => unknown): Promise<T> {
+  try {
+    return await ready;
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;

@@ -6,7 +6,7 @@ import { checkOptions, type Duration, parseDuration } from "../arguments.ts";
 import { TidemarkError } from "../errors.ts";
 import { bytesOf, type Codec } from "../loader/codec.ts";
 import type { Mutation, Row, Stored, Upstream } from "../loader/upstream.ts";
-import { checkedName, isNetworkError, once, optionalPackage } from "./optional-package.ts";
+import { checkedName, isNetworkError, once, optionalPackage, orClosed } from "./optional-package.ts";
 import { purgeBefore, rowOf, type TableRow } from "./table-row.ts";
 
 /** What we use of a `pg.Pool`. */
@@ -62,7 +62,8 @@ export function postgres<V = Stored>(options: PostgresOptions<V>): Upstream<V> {
   const own = !isPool(options.connection);
   const opened = once(async () => {
     const pool = isPool(options.connection) ? options.connection : await newPool(options.connection);
-    if (options.statements === undefined) await createTable(pool, table);
+    if (options.statements === undefined)
+      await orClosed(createTable(pool, table), () => (own ? pool.end() : undefined));
     return pool;
   });
   let purgeAt = 0;

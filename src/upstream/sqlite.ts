@@ -105,6 +105,15 @@ interface Prepared {
 }
 
 function prepared(database: Database, table: string, busyMs: number): Prepared {
+  try {
+    return statements(database, table, busyMs);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function statements(database: Database, table: string, busyMs: number): Prepared {
   database.exec(`PRAGMA busy_timeout = ${busyMs}`);
   database.exec("PRAGMA journal_mode = WAL");
   database.exec(

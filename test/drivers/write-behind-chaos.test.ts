@@ -1,6 +1,6 @@
 /**
  * Hosts that write behind to a real PostgreSQL are killed at random, over a real nats-server. In the end the
- * database has the newest value of every key that was replicated. 15 s, or as many as TIDEMARK_CHAOS_SECONDS says;
+ * database has the newest value of every key that was replicated. 15 s, or as many as TIDEMARK_CHAOS_SECONDS says (60 in CI);
  * TIDEMARK_SEED repeats who is killed and when, which a failed run names.
  */
 import { type ChildProcess, spawn } from "node:child_process";

@@ -69,6 +69,24 @@ describe("a cold key in a fleet", () => {
     expect(upstream.loads).toHaveLength(3);
   });
 
+  it("is loaded by exactly one other host when its owner is slower than the soft time-out", async () => {
+    const { upstream, cluster, kvs } = fleet(12, { softTimeout: "500ms" });
+    upstream.rows.set("key", "value");
+    upstream.held = true;
+    const asked = kvs.map((kv) => kv.getOrLoad("key"));
+    await pass(cluster.time, 400);
+    expect(upstream.loads).toHaveLength(1);
+    await pass(cluster.time, 300);
+    expect(upstream.loads).toHaveLength(2);
+    // The second answers for all; the owner's own callers are answered by the event.
+    upstream.pending[1]!.answer();
+    expect(new Set(await cluster.until(Promise.all(asked)))).toEqual(new Set(["value"]));
+    upstream.pending[0]!.answer();
+    await pass(cluster.time, 2_000);
+    expect(upstream.loads).toHaveLength(2);
+    expect(new Set(kvs.map((kv) => kv.get("key")))).toEqual(new Set(["value"]));
+  });
+
   it.each([0.05, 0.3])("is loaded once though %d of the messages are lost", async (loss) => {
     const { upstream, cluster, kvs } = fleet(10, { softTimeout: "20s", hardTimeout: "1m" });
     upstream.rows.set("key", "value");
