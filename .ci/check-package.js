@@ -5,10 +5,13 @@
  * resolved by the compiler from ES modules and CommonJS alike. All names are read from package.json.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
@@ -70,6 +73,41 @@ function checkCommands(consumer) {
   }
 }
 
+/** A host of the package serves its page, whose parts are no modules, and says which package metrics lack. */
+async function checkHost(consumer) {
+  const command = join(consumer, "node_modules", ".bin", manifest.name);
+  const host = spawn(command, ["serve", "--resp", "off", "--http", "0", "--json"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    const [line] = await once(createInterface({ input: host.stdout }), "line");
+    const { url } = JSON.parse(line);
+    const page = await (await fetch(url)).text();
+    assert.ok(
+      page.includes("prefers-color-scheme") && page.includes('fetch("events"'),
+      "the page is not whole",
+    );
+    const metrics = await fetch(`${url}/metrics`);
+    // It is there all the same where a folder above happens to hold it.
+    if (!isInstalled(consumer, "prom-client")) {
+      assert.equal(metrics.status, 501);
+      assert.match((await metrics.json()).error, /prom-client/);
+    } else assert.equal(metrics.status, 200);
+    console.log("package: a host served its page, and knows whether it has the package that metrics take");
+  } finally {
+    host.kill();
+  }
+}
+
+function isInstalled(consumer, name) {
+  try {
+    createRequire(join(consumer, "package.json")).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The types of every module resolve from both kinds of file under both kinds of resolution. */
 function checkTypes(consumer) {
   const lines = (importLine) =>
@@ -108,6 +146,7 @@ try {
   console.log(`package: ${install(consumer)} installed into an empty project`);
   checkModules(consumer);
   checkCommands(consumer);
+  await checkHost(consumer);
   checkTypes(consumer);
 } finally {
   rmSync(consumer, { recursive: true, force: true });
