@@ -72,7 +72,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpDoor> {
   server.maxHeadersCount = MAX_HEADERS;
   server.maxConnections = MAX_CONNECTIONS;
   const traffic = new Traffic(server);
-  const timeline = new Timeline();
+  const timeline = new Timeline(() => kv.status());
   const figures = () => ({
     status: kv.status(),
     redis: redis?.(),
@@ -103,7 +103,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpDoor> {
   await listen(server, host, port);
   const bound = server.address() as AddressInfo;
   const deaf = kv.on("replication", (batch) => {
-    timeline.add(batch, kv.status());
+    timeline.add(batch);
     streams.timelineGrew();
   });
   let closing: Promise<void> | undefined;

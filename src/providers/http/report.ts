@@ -80,7 +80,7 @@ export function reportOf(figures: Figures, at: number, clock: number): Report {
     unconfirmedBytes: status.unconfirmedBytes,
     lastRepair: status.lastRepair && {
       ...status.lastRepair,
-      node: nameOf(status, status.lastRepair.from),
+      node: namesOf(status).get(status.lastRepair.from) ?? shortName(status.lastRepair.from),
     },
     reads: {
       hits: (redis?.hits ?? 0) + (status.loader?.hits ?? 0),
@@ -96,11 +96,14 @@ export function reportOf(figures: Figures, at: number, clock: number): Report {
   };
 }
 
-/** The name of the host with that incarnation; where it is not known, the end of the incarnation. */
-export function nameOf(status: Status, incarnation: string): string {
-  if (incarnation === status.incarnation) return status.node;
-  const peer = status.hosts.find((each) => each.incarnation === incarnation);
-  return peer?.node ?? `…${incarnation.slice(-6)}`;
+/** Names of hosts by incarnation. */
+export function namesOf({ node, incarnation, hosts }: Status): ReadonlyMap<string, string> {
+  return new Map([...hosts.map((peer) => [peer.incarnation, peer.node] as const), [incarnation, node]]);
+}
+
+/** What to call an incarnation that no host is known of. */
+export function shortName(incarnation: string): string {
+  return `…${incarnation.slice(-6)}`;
 }
 
 function hostReport(status: Status, peer: PeerStatus): HostReport {

@@ -5,7 +5,7 @@
 import type { ReplicationEvent } from "../../replication/replication-event.ts";
 import type { Status } from "../../status.ts";
 import { count, duration, type Tone } from "./findings.ts";
-import { nameOf } from "./report.ts";
+import { namesOf, shortName } from "./report.ts";
 
 export interface TimelineEntry {
   /** Counts up from 1, so that a reader can tell what it has seen. */
@@ -21,15 +21,31 @@ export interface TimelineEntry {
 const MOST_ENTRIES = 100;
 const MOST_CHARACTERS = 300;
 
+/** A storm of events of hosts that nobody knows must not become a storm of statuses. */
+const LOOK_AGAIN_MS = 1_000;
+/** Written every half minute or so; they would drive out what matters, and the page has the last one elsewhere. */
+const UNTOLD: ReadonlySet<ReplicationEvent["type"]> = new Set(["checkpoint"]);
+
 export class Timeline {
+  readonly #status: () => Status;
   #entries: TimelineEntry[] = [];
   #lastId = 0;
+  /** Names of hosts by incarnation, as they were when one was looked for last. */
+  #names: ReadonlyMap<string, string> = new Map();
+  #namedAt = Number.NEGATIVE_INFINITY;
 
-  /** Takes a batch of events; `status` names the hosts they are about. */
-  add(events: readonly ReplicationEvent[], status: Status): void {
+  /** `status`: names the hosts that events are about. */
+  constructor(status: () => Status) {
+    this.#status = status;
+  }
+
+  /** Takes a batch of events. */
+  add(events: readonly ReplicationEvent[]): void {
+    const told = events.filter(({ type }) => !UNTOLD.has(type));
     // Of a large batch only the end would be kept.
-    for (const event of events.slice(-MOST_ENTRIES)) {
-      const { tone, text } = sentenceOf(event, (incarnation) => nameOf(status, incarnation));
+    this.#lastId += Math.max(0, told.length - MOST_ENTRIES);
+    for (const event of told.slice(-MOST_ENTRIES)) {
+      const { tone, text } = sentenceOf(event, (incarnation) => this.#name(incarnation));
       const { at, type } = event;
       this.#entries.push({ id: ++this.#lastId, at, type, tone, text: text.slice(0, MOST_CHARACTERS) });
     }
@@ -43,6 +59,15 @@ export class Timeline {
 
   get lastId(): number {
     return this.#lastId;
+  }
+
+  #name(incarnation: string): string {
+    const now = performance.now();
+    if (!this.#names.has(incarnation) && now - this.#namedAt >= LOOK_AGAIN_MS) {
+      this.#names = namesOf(this.#status());
+      this.#namedAt = now;
+    }
+    return this.#names.get(incarnation) ?? shortName(incarnation);
   }
 }
 

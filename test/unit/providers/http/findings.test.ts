@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { processFigures } from "../../../../src/providers/http/figures.ts";
 import { findingsOf, type Tone } from "../../../../src/providers/http/findings.ts";
 import { MOST_FINDINGS, MOST_HOSTS, reportOf } from "../../../../src/providers/http/report.ts";
@@ -115,15 +115,12 @@ describe("the timeline", () => {
   const gap: ReplicationEvent = { type: "gap", at: 1, origin: "01B", applied: 2, known: 5 };
 
   it("tells in sentences, with names of hosts and without keys", () => {
-    const timeline = new Timeline();
-    timeline.add(
-      [
-        gap,
-        { type: "replay", at: 2, origin: "01B", from: "01ZZZZZZ", events: 3, tookMs: 12 },
-        { type: "healed", at: 3, node: "a", from: "01B", differing: 1, keys: ["secret"], tookMs: 4 },
-      ],
-      FULL,
-    );
+    const timeline = new Timeline(() => FULL);
+    timeline.add([
+      gap,
+      { type: "replay", at: 2, origin: "01B", from: "01ZZZZZZ", events: 3, tookMs: 12 },
+      { type: "healed", at: 3, node: "a", from: "01B", differing: 1, keys: ["secret"], tookMs: 4 },
+    ]);
     expect(timeline.since(0).map(({ text }) => text)).toEqual([
       "3 events of b found missing.",
       "3 events of b replayed by …ZZZZZZ, in 12 ms.",
@@ -132,18 +129,33 @@ describe("the timeline", () => {
     expect(JSON.stringify(timeline.since(0))).not.toContain("secret");
   });
 
+  it("asks for names of hosts no more than once a second, and not for those it knows", () => {
+    const status = vi.fn(() => FULL);
+    const timeline = new Timeline(status);
+    for (let batch = 0; batch < 50; batch++) timeline.add([gap]);
+    expect(status).toHaveBeenCalledTimes(1);
+    for (let batch = 0; batch < 50; batch++) timeline.add([{ ...gap, origin: `01UNKNOWN${batch}` }]);
+    expect(status).toHaveBeenCalledTimes(1);
+  });
+
+  it("does not let checkpoints drive out what matters", () => {
+    const timeline = new Timeline(() => FULL);
+    timeline.add([gap, { type: "checkpoint", at: 2, path: "/data", bytes: 1, tookMs: 1 }]);
+    expect(timeline.since(0).map(({ type }) => type)).toEqual(["gap"]);
+  });
+
   it("keeps the last hundred, and counts on", () => {
-    const timeline = new Timeline();
-    for (let batch = 0; batch < 5; batch++) timeline.add(Array(999).fill(gap), FULL);
+    const timeline = new Timeline(() => FULL);
+    for (let batch = 0; batch < 5; batch++) timeline.add(Array(999).fill(gap));
     expect(timeline.since(0)).toHaveLength(100);
     expect(timeline.since(timeline.lastId - 2)).toHaveLength(2);
     expect(timeline.since(timeline.lastId)).toEqual([]);
   });
 
   it("cuts what others may make long", () => {
-    const timeline = new Timeline();
+    const timeline = new Timeline(() => FULL);
     const detail = "x".repeat(100_000);
-    timeline.add([{ type: "quarantine", at: 1, node: "b", reason: "malformed", detail, count: 1 }], FULL);
+    timeline.add([{ type: "quarantine", at: 1, node: "b", reason: "malformed", detail, count: 1 }]);
     expect(timeline.since(0)[0]!.text.length).toBeLessThanOrEqual(300);
   });
 });

@@ -159,6 +159,6 @@ describe("the HTTP door, fuzzed", () => {
       const text = await answer.text();
       expect(text).toMatch(/tidemark_http_streams\{[^}]*\} 0\n/);
       expect(Number(/tidemark_http_connections\{[^}]*\} (\d+)\n/.exec(text)![1])).toBeLessThan(5);
-    });
+    }, 10_000);
   });
 });
