@@ -8,6 +8,7 @@ import { createClient } from "redis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { missing } from "../drivers/missing.ts";
 import { startBrowser } from "../support/browser.ts";
+import { brightness, contrast } from "../support/contrast.ts";
 import { natsServerForTests } from "./support/nats.ts";
 import { endWhatRuns, Served } from "./support/program.ts";
 
@@ -160,17 +161,3 @@ describe.skipIf(nats === undefined || browser === undefined)("the status page", 
     await page.close();
   });
 });
-
-/** Relative luminance, as WCAG 2 defines it. */
-function brightness(colour: string): number {
-  const [red, green, blue] = (colour.match(/[\d.]+/g) ?? []).map((part) => {
-    const share = Number(part) / 255;
-    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
-}
-
-function contrast(one: string, other: string): number {
-  const [light, dark] = [brightness(one), brightness(other)].sort((a, b) => b - a);
-  return (light! + 0.05) / (dark! + 0.05);
-}

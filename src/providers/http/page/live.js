@@ -37,6 +37,7 @@ function show(report) {
 
 /** @param {number} clock */
 function live(clock) {
+  the("title").hidden = false;
   the("main").hidden = false;
   delete the("main").dataset.stale;
   tune("link", "good");

@@ -32,6 +32,8 @@ const AGREEMENTS = {
 
 /** A host tells once a second what it has, so that what it lacks for so long says nothing. */
 const ON_THE_WAY_MS = 3_000;
+/** A clock that is off by so much is told of. */
+const FAR_OFF_MS = 5_000;
 
 /** @param {Report} report */
 export function hosts(report) {
@@ -97,19 +99,24 @@ function hostRow(host) {
     {},
     nameCell(host.node),
     marked(host.state, STATES[host.state]),
-    element("td", {}, level(host, there)),
+    host.state === "gone" ? element("td", { text: "–" }) : element("td", {}, level(host, there)),
     there ? marked(data, tone, why) : element("td", { text: "–" }),
     number(whole(host.written)),
     number(whole(host.appliedHere), host.aheadEvents > 0 ? "wait" : undefined),
     number(whole(host.appliedThere)),
     number(whole(host.keys)),
     number(`${(host.heartbeatAgeMs / 1_000).toFixed(host.heartbeatAgeMs < 100_000 ? 1 : 0)} s ago`),
-    number(
-      Math.abs(host.clockOffsetMs) < 50
-        ? "in step"
-        : `${host.clockOffsetMs > 0 ? "+" : ""}${span(host.clockOffsetMs)}`,
-    ),
+    clockCell(host.clockOffsetMs),
     number(whole(host.refused), host.refused > 0 ? "warn" : undefined),
+  );
+}
+
+/** @param {number} offsetMs */
+function clockCell(offsetMs) {
+  if (Math.abs(offsetMs) < 50) return number("in step");
+  return number(
+    `${offsetMs > 0 ? "+" : ""}${span(offsetMs)}`,
+    Math.abs(offsetMs) >= FAR_OFF_MS ? "warn" : undefined,
   );
 }
 

@@ -106,7 +106,7 @@ export function tiles(report) {
     tile(
       "Hit ratio",
       ratio === undefined ? "–" : `${(ratio * 100).toFixed(ratio === 1 ? 0 : 1)} %`,
-      ratio === undefined ? "no reads over Redis, no loads yet" : `of ${perSecond(reads, "reads")}`,
+      readsDetail(ratio, reads),
       { line: rates(({ reads: { hits, misses } }) => hits + misses) },
     ),
     tile("Writes here", perSecond(rate(written)), several(counts.eventsWritten, "event"), {
@@ -155,6 +155,12 @@ export function tiles(report) {
     }),
   );
   the("tiles").replaceChildren(...made);
+}
+
+/** @param {number | undefined} ratio @param {number | undefined} reads */
+function readsDetail(ratio, reads) {
+  if (ratio === undefined) return "no reads over Redis, no loads yet";
+  return reads === 0 ? "since start; no reads now" : `of ${perSecond(reads, "reads")}`;
 }
 
 /** @param {Report["counts"]} counts */

@@ -73,5 +73,10 @@ export function span(ms) {
   return size < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
 }
 
-/** @param {number} at */
-export const clockTime = (at) => new Date(at).toLocaleTimeString("en-GB");
+/** The time of day, with the day where it is another. @param {number} at */
+export function clockTime(at) {
+  const [time, now] = [new Date(at), new Date()];
+  const day = time.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+  const clock = time.toLocaleTimeString("en-GB");
+  return time.toDateString() === now.toDateString() ? clock : `${day}, ${clock}`;
+}

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { serveHttp } from "../../../../src/providers/http/http.ts";
 import { readPage } from "../../../../src/providers/http/page.ts";
 import { open } from "../../../../src/tidemark.ts";
+import { contrast } from "../../../support/contrast.ts";
 
 const opened: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -39,6 +40,21 @@ describe("the page", () => {
     expect(inside("script")).not.toMatch(
       /innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|Function\(/,
     );
+  });
+
+  it("has colours that can be read, in both themes, whatever it has to say", () => {
+    const themes = [...inside("style").matchAll(/:root \{([^}]*)\}/g)].map(([, block]) =>
+      Object.fromEntries(
+        [...block!.matchAll(/--(\w+): (#\w{6});/g)].map(([, name, colour]) => [name!, colour!]),
+      ),
+    );
+    expect(themes).toHaveLength(2);
+    for (const colours of themes) {
+      for (const ink of ["ink", "soft", "tide", "good", "wait", "warn", "bad"]) {
+        for (const paper of ["panel", "ground"])
+          expect(contrast(colours[ink]!, colours[paper]!), `${ink} on ${paper}`).toBeGreaterThanOrEqual(4.5);
+      }
+    }
   });
 
   it("is the same for everybody, and holds nothing of a host", async () => {
