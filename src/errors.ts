@@ -11,6 +11,7 @@ export type ErrorCode =
   | "CLOSED"
   | "CONNECT_FAILED"
   | "DIRTY_LIMIT"
+  | "DUMP_REFUSED"
   | "EVICTED"
   | "FENCED"
   | "INVALID_ARGUMENT"

@@ -4,9 +4,13 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Help } from "commander";
+import { addBench } from "./commands/bench.ts";
 import { addDel } from "./commands/del.ts";
+import { addDiff } from "./commands/diff.ts";
+import { addDump } from "./commands/dump.ts";
 import { addGet } from "./commands/get.ts";
 import { addKeys } from "./commands/keys.ts";
+import { addRestore } from "./commands/restore.ts";
 import { addSet } from "./commands/set.ts";
 import { addStatus } from "./commands/status.ts";
 import { addWatch } from "./commands/watch.ts";
@@ -26,7 +30,18 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not there or not the same.
 TIDEMARK_DEBUG=1 shows stacks.`;
 
 /** Commands of people on a running host, in the order of the help. */
-const ON_A_HOST = [addStatus, addWatch, addGet, addSet, addDel, addKeys];
+const ON_A_HOST = [
+  addStatus,
+  addWatch,
+  addGet,
+  addSet,
+  addDel,
+  addKeys,
+  addDump,
+  addRestore,
+  addDiff,
+  addBench,
+];
 
 const SERVE_EXAMPLES = `
 The environment sets every flag (--max-entries: TIDEMARK_MAX_ENTRIES), as does

@@ -27,6 +27,10 @@ describe("the help", () => {
     [["set", "--help"], /--ttl.*Examples:\n {2}tidemark set/s, 45],
     [["del", "--help"], /--url.*Examples:\n {2}tidemark del/s, 40],
     [["keys", "--help"], /--long.*Examples:\n {2}tidemark keys/s, 45],
+    [["dump", "--help"], /--resume.*Examples:\n {2}tidemark dump/s, 45],
+    [["restore", "--help"], /--replace.*Examples:\n {2}tidemark restore/s, 45],
+    [["diff", "--help"], /--settle.*Examples:\n {2}tidemark diff/s, 45],
+    [["bench", "--help"], /--pipeline.*Examples:\n {2}tidemark bench/s, 45],
     [["demo", "--help"], /--keep.*Examples:\n {2}tidemark demo/s, 24],
     [["--version"], /^\d+\.\d+\.\d+\n$/, 2],
   ])("%j", async (args, shown, lines) => {

@@ -3,7 +3,7 @@
  * length (four bytes, most significant first), and a CRC-32 of all that.
  */
 import { crc32 } from "node:zlib";
-import type { Tidemark, ValueInput } from "../../tidemark.ts";
+import type { KeyType, Tidemark } from "../../tidemark.ts";
 import { ReplyError } from "./failure.ts";
 
 const MAGIC = Buffer.from("TMK\x01", "latin1");
@@ -32,15 +32,22 @@ export function dump(kv: Tidemark, key: string): Buffer | undefined {
   return Buffer.concat([content, check]);
 }
 
-/** Throws the reply where these are not the bytes of `dump`, and nothing is changed then. */
-export function restore(kv: Tidemark, key: string, payload: Buffer, expiresAt: number): void {
+/** What a payload holds; the members of a set in no order. */
+export interface Dumped {
+  readonly type: KeyType;
+  /** Of a string one. */
+  readonly values: readonly Buffer[];
+}
+
+/** Reads what `dump` made. Throws the reply where these are not its bytes. */
+export function parseDump(payload: Buffer): Dumped {
   const end = payload.length - CHECK_BYTES;
   const whole =
     end >= HEADER_BYTES &&
     payload.subarray(0, MAGIC.length).equals(MAGIC) &&
     payload.readUInt32BE(end) === crc32(payload.subarray(0, end));
   if (!whole) throw new ReplyError(BROKEN);
-  const values: ValueInput[] = [];
+  const values: Buffer[] = [];
   let at = HEADER_BYTES;
   while (at < end) {
     const start = at + LENGTH_BYTES;
@@ -49,8 +56,16 @@ export function restore(kv: Tidemark, key: string, payload: Buffer, expiresAt: n
     values.push(payload.subarray(start, at));
   }
   const letter = payload[MAGIC.length];
-  if (letter === LETTERS.set) kv.setStore(key, values, { expiresAt });
-  else if (letter === LETTERS.list) kv.listStore(key, values, { expiresAt });
-  else if (letter === LETTERS.string && values.length === 1) kv.set(key, values[0]!, { expiresAt });
-  else throw new ReplyError("ERR Bad data format");
+  const type = (Object.keys(LETTERS) as KeyType[]).find((each) => LETTERS[each] === letter);
+  if (type === undefined || (type === "string" && values.length !== 1))
+    throw new ReplyError("ERR Bad data format");
+  return { type, values };
+}
+
+/** Throws the reply where these are not the bytes of `dump`, and nothing is changed then. */
+export function restore(kv: Tidemark, key: string, payload: Buffer, expiresAt: number): void {
+  const { type, values } = parseDump(payload);
+  if (type === "set") kv.setStore(key, values, { expiresAt });
+  else if (type === "list") kv.listStore(key, values, { expiresAt });
+  else kv.set(key, values[0]!, { expiresAt });
 }
