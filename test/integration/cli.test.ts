@@ -1,11 +1,12 @@
 /** The built program as its users meet it: its help, a fleet of `serve`, and the demo. Needs `npm run build`. */
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { stripVTControlCharacters } from "node:util";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { natsServerForTests } from "./support/nats.ts";
 import { ended, endWhatRuns, run, Served, start } from "./support/program.ts";
 
@@ -168,12 +169,15 @@ describe.skipIf(server === undefined)("a fleet of serve", () => {
 });
 
 describe.skipIf(server === undefined)("the demo", () => {
-  const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith("tidemark-nats-"));
+  // A place of its own, since others of this machine may run servers meanwhile.
+  const place = mkdtempSync(join(tmpdir(), "tidemark-demo-"));
+  afterAll(() => rmSync(place, { recursive: true }));
+  const folders = () => readdirSync(place);
+  const env = { TMPDIR: place };
 
   it("keeps every promise in under a minute, and leaves nothing behind", async () => {
-    const before = folders();
     const startedAt = performance.now();
-    const { code, out, err } = await run(["demo"]);
+    const { code, out, err } = await run(["demo"], env);
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(performance.now() - startedAt).toBeLessThan(60_000);
     const digests = /^ +digest +(\w{16}) +(\w{16}) +(\w{16})$/m.exec(out)!.slice(1);
@@ -185,7 +189,7 @@ describe.skipIf(server === undefined)("the demo", () => {
     // A word that is longer than a line, as a path may be, has a line of its own.
     const lines = out.split("\n").filter((line) => line.trim().includes(" "));
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
-    expect(folders().filter((name) => !before.includes(name))).toEqual([]);
+    expect(folders()).toEqual([]);
   });
 
   it("tells programs the same in JSON, and leaves a server alone that is not its own", async () => {
@@ -206,13 +210,12 @@ describe.skipIf(server === undefined)("the demo", () => {
   });
 
   it("ends with everything it started on Ctrl-C", async () => {
-    const before = folders();
-    const child = start(["demo", "--json", "--keep"]);
+    const child = start(["demo", "--json", "--keep"], env);
     const done = ended(child);
     for await (const line of createInterface({ input: child.stdout! })) {
       if (JSON.parse(line).event === "started") child.kill("SIGINT");
     }
     expect(await done).toMatchObject({ code: 130, err: "" });
-    expect(folders().filter((name) => !before.includes(name))).toEqual([]);
+    expect(folders()).toEqual([]);
   });
 });
