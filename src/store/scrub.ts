@@ -69,8 +69,9 @@ export class Scrub {
         hashed === undefined ||
         ((hashed.entries | 0) === digests.entriesLow[bucket] &&
           (hashed.cells | 0) === digests.cellsLow[bucket]);
-      if (isRight) this.#damaged.delete(bucket);
-      else if (!this.#damaged.has(bucket)) {
+      if (isRight) {
+        if (this.#damaged.size > 0) this.#damaged.delete(bucket);
+      } else if (!this.#damaged.has(bucket)) {
         this.#damaged.add(bucket);
         this.#found++;
         news.push(bucket);
