@@ -1,7 +1,7 @@
 /** The doors that `serve` opens on a host, and how they close: clients first, then the host, then who looks on. */
 import { readFile } from "node:fs/promises";
 import { TidemarkError } from "../errors.ts";
-import { type HttpDoor, serveHttp } from "../providers/http/http.ts";
+import { type HttpDoor, type HttpTls, serveHttp } from "../providers/http/http.ts";
 import { type RespDoor, type RespTls, type RespUser, serveResp } from "../providers/resp/resp.ts";
 import type { Tidemark } from "../tidemark.ts";
 import { checkedUsers } from "./config-users.ts";
@@ -47,8 +47,8 @@ export async function openDoors(
     await resp?.close();
     throw error;
   }
-  const renew = () => void renewTls(resp, settings.resp, tell);
-  if (settings.resp?.tls !== undefined) process.on("SIGHUP", renew);
+  const renew = () => void renewTls(resp, http, settings, tell);
+  if (settings.resp?.tls !== undefined || settings.http?.tls !== undefined) process.on("SIGHUP", renew);
   return {
     shutDown,
     close: async (leave) => {
@@ -77,7 +77,7 @@ async function openResp(kv: Tidemark, settings: RespSettings, onShutdown: () => 
 }
 
 async function openHttp(kv: Tidemark, settings: HttpSettings, resp: RespDoor | undefined): Promise<HttpDoor> {
-  const { host, port, tokenFile } = settings;
+  const { host, port, tokenFile, tls } = settings;
   const token =
     tokenFile === undefined ? settings.token : String(await read(tokenFile, "--http-token-file")).trim();
   return serveHttp({
@@ -86,22 +86,40 @@ async function openHttp(kv: Tidemark, settings: HttpSettings, resp: RespDoor | u
     port,
     ...(resp === undefined ? {} : { redis: () => resp.status() }),
     ...(token === undefined ? {} : { token }),
+    ...(tls === undefined ? {} : { tls: await readHttpTls(tls) }),
   });
 }
 
 async function renewTls(
-  door: RespDoor | undefined,
-  settings: RespSettings | undefined,
+  resp: RespDoor | undefined,
+  http: HttpDoor | undefined,
+  settings: Pick<ServeSettings, "resp" | "http">,
   tell: Tell,
 ): Promise<void> {
+  const { resp: forResp, http: forHttp } = settings;
+  if (forResp?.tls !== undefined) {
+    const { tls } = forResp;
+    await renewDoor("resp", "redis ", async () => resp!.renewTls(await readTls(tls)), tell);
+  }
+  if (forHttp?.tls !== undefined) {
+    const { tls } = forHttp;
+    await renewDoor("http", "http  ", async () => http!.renewTls(await readHttpTls(tls)), tell);
+  }
+}
+
+async function renewDoor(door: string, name: string, renew: () => Promise<void>, tell: Tell): Promise<void> {
   try {
-    door!.renewTls(await readTls(settings!.tls!));
-    tell("renewed", "redis  new connections get the certificate as it is now", { door: "resp" });
+    await renew();
+    tell("renewed", `${name} new connections get the certificate as it is now`, { door });
   } catch (error) {
     // The old certificate stays in force: a door that closes over a typing error helps nobody.
     const reason = error instanceof Error ? error.message : String(error);
-    tell("notRenewed", `redis  the certificate stays as it was: ${reason}`, { door: "resp", reason });
+    tell("notRenewed", `${name} the certificate stays as it was: ${reason}`, { door, reason });
   }
+}
+
+async function readHttpTls({ cert, key }: NonNullable<HttpSettings["tls"]>): Promise<HttpTls> {
+  return { cert: await read(cert, "--http-cert"), key: await read(key, "--http-key") };
 }
 
 async function readTls({ cert, key, ca }: NonNullable<RespSettings["tls"]>): Promise<RespTls> {

@@ -114,6 +114,18 @@ export const FLAGS: readonly Flag[] = [
     about: "a file that holds it",
   },
   {
+    flag: "--http-cert <file>",
+    name: "httpCert",
+    takes: "file",
+    about: "TLS for HTTP: certificate, PEM",
+  },
+  {
+    flag: "--http-key <file>",
+    name: "httpKey",
+    takes: "file",
+    about: "its key; SIGHUP reads both again",
+  },
+  {
     flag: "--allow-remote",
     name: "allowRemote",
     takes: "switch",

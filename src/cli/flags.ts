@@ -31,10 +31,11 @@ export interface RespSettings extends Place {
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string | undefined } | undefined;
 }
 
-/** The door of HTTP; the token itself, or the name of the file that holds it. */
+/** The door of HTTP; the token itself, or the name of the file that holds it, and the names of those of TLS. */
 export interface HttpSettings extends Place {
   readonly token: string | undefined;
   readonly tokenFile: string | undefined;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
 }
 
 /** What `serve` runs with. */
@@ -221,8 +222,12 @@ function httpSettings(given: ReadonlyMap<string, Given>): HttpSettings | undefin
         "give a token with --http-token-file, or add --allow-remote (or TIDEMARK_ALLOW_REMOTE=true) to consent",
     );
   }
-  const [token, tokenFile] = [direct?.text, file?.text] as (string | undefined)[];
-  return { ...where, token, tokenFile };
+  const text = (name: string): string | undefined => given.get(name)?.text as string | undefined;
+  const [cert, key] = [text("httpCert"), text("httpKey")];
+  if ((cert === undefined) !== (key === undefined))
+    throw new TidemarkError("INVALID_ARGUMENT", "TLS takes both --http-cert and --http-key");
+  const tls = cert === undefined || key === undefined ? undefined : { cert, key };
+  return { ...where, token: text("httpToken"), tokenFile: text("httpTokenFile"), tls };
 }
 
 function place(given: Given | undefined, defaultPort: number): Place | undefined {

@@ -18,6 +18,7 @@ export type RefusalCode =
   | "MISSING_PACKAGE"
   | "NOT_FOUND"
   | "TIMEOUT"
+  | "TOO_MANY_REQUESTS"
   | "TOO_MANY_STREAMS"
   | "UNAUTHORIZED";
 

@@ -37,6 +37,8 @@ export interface HttpFigures {
   readonly badRequests: number;
   /** Requests without the token, or with a wrong one. */
   readonly unauthorized: number;
+  /** Requests put off because there were too many in a second. */
+  readonly throttled: number;
   /** Event streams open now, how many may be, and how many had to be refused for that. */
   readonly streams: number;
   readonly maxStreams: number;

@@ -5,21 +5,24 @@
  * `/healthz` says that the process works, `/readyz` that the host has caught up and may get traffic. They
  * differ so that a host which catches up, drains or is fenced is taken out of rotation and not restarted.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { TidemarkError } from "../../errors.ts";
 import type { Tidemark } from "../../tidemark.ts";
 import { processFigures, type RedisFigures } from "./figures.ts";
 import { readPage } from "./page.ts";
+import { rateLimit } from "./rate.ts";
 import { reportOf } from "./report.ts";
 import { type Desk, handle, lastWordsTo, MAX_HEADER_BYTES, REQUEST_LIMIT_MS } from "./requests.ts";
 import { Streams } from "./streams.ts";
 import { Timeline } from "./timeline.ts";
+import { type HttpTls, renew, serverOf } from "./tls.ts";
 import { admits } from "./token.ts";
 import { Traffic } from "./traffic.ts";
 
 export type { RedisFigures } from "./figures.ts";
+export type { HttpTls } from "./tls.ts";
 
 export interface HttpOptions {
   /** The host that is told about; it is not closed with the door. */
@@ -32,6 +35,7 @@ export interface HttpOptions {
   readonly redis?: () => RedisFigures;
   /** What callers have to know to see more than health and readiness; 16 characters at least. Absent: nothing. */
   readonly token?: string;
+  readonly tls?: HttpTls;
 }
 
 export interface HttpAddress {
@@ -43,6 +47,8 @@ export interface HttpAddress {
 export interface HttpDoor {
   /** Where it listens, with the port it got. */
   readonly address: HttpAddress;
+  /** Serves new connections with another certificate. Throws `INVALID_ARGUMENT` where it cannot be used. */
+  renewTls(tls: HttpTls): void;
   /** Takes no more connections and ends those there are. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -57,18 +63,19 @@ const CHECK_EVERY_MS = 1_000;
 /** How long an answer under way may take to be read once the door closes. */
 const CLOSE_LIMIT_MS = 1_000;
 
-/** Starts to listen. Rejects `LISTEN_FAILED` when the address cannot be had, `INVALID_ARGUMENT` for a bad token. */
+/** Starts to listen. Rejects `LISTEN_FAILED` when the address cannot be had, `INVALID_ARGUMENT` for a bad token or certificate. */
 export async function serveHttp(options: HttpOptions): Promise<HttpDoor> {
   const { kv, host = HTTP_HOST, port = HTTP_PORT, redis } = options;
   const admitted = admits(options.token);
   const page = await readPage();
-  const server = createServer({
+  const limits = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: REQUEST_LIMIT_MS,
     requestTimeout: REQUEST_LIMIT_MS,
     keepAliveTimeout: IDLE_LIMIT_MS,
     connectionsCheckingInterval: CHECK_EVERY_MS,
-  });
+  };
+  const server = serverOf(limits, options.tls);
   server.maxHeadersCount = MAX_HEADERS;
   server.maxConnections = MAX_CONNECTIONS;
   const traffic = new Traffic(server);
@@ -83,7 +90,8 @@ export async function serveHttp(options: HttpOptions): Promise<HttpDoor> {
     timeline,
     report: () => reportOf(figures(), performance.now(), Date.now()),
   });
-  const desk: Desk = { page, traffic, streams, figures, status: () => kv.status(), admitted };
+  const mayAsk = rateLimit();
+  const desk: Desk = { page, traffic, streams, figures, status: () => kv.status(), admitted, mayAsk };
   const answering = new WeakSet<Duplex>();
   const asked = (request: IncomingMessage, response: ServerResponse) => {
     answering.add(request.socket);
@@ -108,7 +116,8 @@ export async function serveHttp(options: HttpOptions): Promise<HttpDoor> {
   });
   let closing: Promise<void> | undefined;
   return {
-    address: { host: bound.address, port: bound.port, url: urlOf(bound) },
+    address: { host: bound.address, port: bound.port, url: urlOf(bound, options.tls !== undefined) },
+    renewTls: (tls) => renew(server, tls),
     close: () => {
       deaf();
       streams.close();
@@ -142,8 +151,8 @@ const WHY_NOT: Readonly<Record<string, string>> = {
   ENOTFOUND: "that name has no address",
 };
 
-function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+function urlOf({ address, family, port }: AddressInfo, encrypted: boolean): string {
+  return `${encrypted ? "https" : "http"}://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }
 
 function closeDoor(server: Server): Promise<void> {

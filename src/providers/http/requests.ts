@@ -11,6 +11,8 @@ export interface Desk extends Sources {
   readonly traffic: Traffic;
   readonly streams: Streams;
   readonly admitted: Admits;
+  /** Whether one more of what is not for everybody may be answered now. */
+  readonly mayAsk: () => boolean;
 }
 
 /** Requests are small and sent at once, so whoever takes longer to ask is broken or means ill. */
@@ -55,6 +57,10 @@ function refusalOf(desk: Desk, request: IncomingMessage, route: Route | undefine
     desk.traffic.unauthorized++;
     return UNAUTHORIZED;
   }
+  if (!route.open && !desk.mayAsk()) {
+    desk.traffic.throttled++;
+    return TOO_MANY_REQUESTS;
+  }
   return undefined;
 }
 
@@ -63,6 +69,15 @@ const UNAUTHORIZED = refusal(
   "UNAUTHORIZED",
   "this host has a token: send it as Authorization: Bearer <token>",
   { "www-authenticate": 'Bearer realm="tidemark"' },
+);
+
+const TOO_MANY_REQUESTS = refusal(
+  429,
+  "TOO_MANY_REQUESTS",
+  "this host is asked too often; ask again in a second",
+  {
+    "retry-after": "1",
+  },
 );
 
 const TOO_MANY_STREAMS = refusal(

@@ -6,6 +6,7 @@ import { MAX_STREAMS, type Streams } from "./streams.ts";
 export class Traffic {
   badRequests = 0;
   unauthorized = 0;
+  throttled = 0;
   readonly #server: Server;
   #connections = 0;
   #refusedConnections = 0;
@@ -41,6 +42,7 @@ export class Traffic {
       refusedConnections: this.#refusedConnections,
       badRequests: this.badRequests,
       unauthorized: this.unauthorized,
+      throttled: this.throttled,
       streams: streams.size,
       maxStreams: MAX_STREAMS,
       refusedStreams: streams.counts.refused,

@@ -81,6 +81,14 @@ const SAMPLES: Readonly<Record<string, readonly (readonly [inFile: unknown, flag
     ["token", "/etc/tidemark/token"],
     ["/t", "/t"],
   ],
+  httpCert: [
+    ["c.pem", "/etc/tidemark/c.pem"],
+    ["/c", "/c"],
+  ],
+  httpKey: [
+    ["k.pem", "/etc/tidemark/k.pem"],
+    ["/k", "/k"],
+  ],
   allowRemote: [
     [true, "true"],
     [false, "false"],
@@ -135,6 +143,8 @@ const BESIDE: Readonly<Record<string, object>> = {
   respCert: { respKey: "/k" },
   respKey: { respCert: "/c" },
   respCa: { respCert: "/c", respKey: "/k" },
+  httpCert: { httpKey: "/k" },
+  httpKey: { httpCert: "/c" },
   allowRemote: { http: "0.0.0.0:80" },
   ttlFrom: { ttl: "1h" },
   checkpointEvery: { checkpoint: "/kept" },

@@ -29,7 +29,7 @@ describe("the flags of serve", () => {
         allowOpen: false,
         tls: undefined,
       },
-      http: { host: "127.0.0.1", port: 7380, token: undefined, tokenFile: undefined },
+      http: { host: "127.0.0.1", port: 7380, token: undefined, tokenFile: undefined, tls: undefined },
       json: false,
     });
   });
@@ -228,6 +228,8 @@ describe("listening beyond this machine", () => {
     const beyond = "--http 0.0.0.0:80";
     expect(settings(`${beyond} --http-token-file t`).http).toMatchObject({ tokenFile: "t" });
     expect(settings(beyond, { TIDEMARK_HTTP_TOKEN: "secret" }).http).toMatchObject({ token: "secret" });
+    expect(settings("--http-cert c --http-key k").http).toMatchObject({ tls: { cert: "c", key: "k" } });
+    expect(() => settings("--http-cert c")).toThrow(refused(/both --http-cert and --http-key/));
     expect(() => settings("--http-token a --http-token-file b")).toThrow(
       refused(/^--http-token and --http-token-file are both set/),
     );

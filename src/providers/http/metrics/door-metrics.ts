@@ -73,6 +73,11 @@ export const doorMetrics: readonly Metric[] = [
     "Requests without the token, or with a wrong one.",
     ({ http }) => http.unauthorized,
   ),
+  counter(
+    "tidemark_http_throttled_total",
+    "Requests put off because there were too many in a second.",
+    ({ http }) => http.throttled,
+  ),
   gauge("tidemark_http_streams", "Event streams open.", ({ http }) => http.streams),
   gauge("tidemark_http_streams_limit", "How many may be.", ({ http }) => http.maxStreams),
   counter(

@@ -32,6 +32,7 @@ const HTTP: HttpFigures = {
   refusedConnections: 2,
   badRequests: 3,
   unauthorized: 4,
+  throttled: 8,
   streams: 5,
   maxStreams: 32,
   refusedStreams: 6,
