@@ -151,10 +151,13 @@ function putMark(store: Store, key: string, entry: Entry, vector: VersionVector)
 function* takeOut(store: Store): Generator<void> {
   // As if a host that has applied everything held nothing: segments known only from a reset are to go too.
   const everything = new VersionVector(new Array(store.origins.size).fill(Number.MAX_SAFE_INTEGER));
-  for (const shard of store.shards.all()) {
-    for (let slot = 0; slot < shard.slots; slot++) {
-      const key = shard.keyAt(slot);
-      if (key === undefined) continue;
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    const { shards } = store;
+    // By their names: between two slices shards may be compacted, and a slot is another key's then.
+    for (const key of shards.ofBucket(bucket).keysOf(bucket)) {
+      const shard = shards.of(key);
+      const slot = shard.find(key);
+      if (slot < 0) continue;
       if (!shard.isState(slot)) store.release(shard, slot, "remove");
       else {
         store.change(key, (target) => {

@@ -292,6 +292,11 @@ export class Shard {
     return this.#index.within(first, first + BUCKET_HASHES - 1);
   }
 
+  /** Keys of one bucket. */
+  keysOf(bucket: number): string[] {
+    return this.slotsOf(bucket).map((slot) => this.keyAt(slot)!);
+  }
+
   /** The same contents in arrays of the right size, after most of them went. */
   compacted(): Shard {
     const compact = new Shard(

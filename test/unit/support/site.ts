@@ -269,15 +269,15 @@ export class Transfer {
     return build.finish();
   }
 
-  /** Builds from the first chunks, and takes all of it out again after so many slices. */
-  breakOff(maxBytes: number, slices: number): void {
+  /** Builds from the first chunks, and takes all of it out again after so many slices; `meanwhile` is done between those. */
+  breakOff(maxBytes: number, slices: number, meanwhile: () => void = () => undefined): void {
     const build = this.#into();
     this.step(maxBytes);
     if (!this.done) this.step(maxBytes);
     for (const bytes of this.#chunks) build.add(readChunkHeader(bytes, NAMESPACE));
     for (let slice = 0; slice < slices && build.step(); slice++);
     build.discard();
-    while (build.step());
+    while (build.step()) meanwhile();
   }
 
   #into(): ImageBuild {
