@@ -44,6 +44,8 @@ export class Upkeep {
   readonly #ports: UpkeepPorts;
   #settleAt = 0;
   #scrubAt = 0;
+  /** Which piece was done last. */
+  #turn = 0;
 
   constructor(ports: UpkeepPorts) {
     this.#ports = ports;
@@ -54,22 +56,24 @@ export class Upkeep {
     if (replicator !== undefined) this.#settle(replicator);
     else if (store.bounds?.exceeded) store.bounds.retry();
     const now = fleet.now();
-    // One of them at a time: each takes some milliseconds of a large store.
-    if (store.shards.compact()) return;
-    if (now < this.#scrubAt) this.#expire(now);
-    else {
-      this.#scrubAt = now + (store.size > SCRUB_KEYS ? SCRUB_MS : SMALL_SCRUB_MS);
-      this.#scrub();
-    }
+    // One of them at a time, for each takes some milliseconds of a large store; by turns, so that none waits for ever.
+    const pieces = [() => this.#expire(now), () => store.shards.compact(), () => this.#scrub(now)];
+    let turn = this.#turn;
+    do turn = (turn + 1) % pieces.length;
+    while (!pieces[turn]!());
+    this.#turn = turn;
   }
 
-  /** Holds a part of the data against its digests. */
-  #scrub(): void {
+  /** Holds a part of the data against its digests, if it is time to. Whether it was. */
+  #scrub(now: number): boolean {
+    if (now < this.#scrubAt) return false;
+    this.#scrubAt = now + (this.#ports.store.size > SCRUB_KEYS ? SCRUB_MS : SMALL_SCRUB_MS);
     const { store, replicator, damaged } = this.#ports;
     const isNews = store.scrub.step(SCRUB_KEYS).length > 0;
     // What nobody could give then, somebody may be able to give now.
     if (replicator !== undefined) replicator.audit.damaged(store.scrub.damaged, isNews);
     else if (isNews) damaged();
+    return true;
   }
 
   /** Tells the store what is settled, if anything has to be let go. */
@@ -83,8 +87,8 @@ export class Upkeep {
     bounds?.retry();
   }
 
-  /** Tells of what has expired, and removes what is this host's to remove. */
-  #expire(now: number): void {
+  /** Tells of what has expired, and removes what is this host's to remove. There is always something to look at. */
+  #expire(now: number): boolean {
     const { expiry, fleet, replicator, state, write } = this.#ports;
     const grace = replicator === undefined ? 0 : MAX_SKEW_MS;
     const open = state() === "ready" || state() === "standalone";
@@ -98,5 +102,6 @@ export class Upkeep {
       return hasNoRemover && now >= deadline + grace + replicator.rankFor(origin) * RANK_STEP_MS;
     });
     if (bodies.length > 0) write(bodies);
+    return true;
   }
 }
