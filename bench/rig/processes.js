@@ -61,6 +61,16 @@ export function cpuMicros() {
   return user + system;
 }
 
+/** What is freed takes a turn or two until it is told as free. Needs `--expose-gc`, which `startRole` gives. */
+export async function settledHeapBytes() {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc();
+    await new Promise(setImmediate);
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
 /** Microseconds of a clock that all processes of one machine share. */
 export function sharedMicros() {
   return Number(process.hrtime.bigint()) / 1_000;

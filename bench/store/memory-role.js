@@ -1,5 +1,5 @@
 /** One store in a process of its own: what it takes in memory when it is filled. */
-import { serveRole } from "../rig/processes.js";
+import { serveRole, settledHeapBytes } from "../rig/processes.js";
 import { keyFor, VALUE_BYTES, valueFor } from "../rig/workload.js";
 import { SUBJECTS, tidemark } from "./subjects.js";
 
@@ -29,31 +29,28 @@ serveRole({
   async perEntry({ subject, entries }) {
     kept = await SUBJECTS[subject](10);
     kept.set(keyFor(0), valueFor(0));
-    await settle();
-    const before = memory();
+    const before = await settledHeapBytes();
     kept = await SUBJECTS[subject](entries);
     for (let i = 0; i < entries; i++) {
       kept.set(keyFor(i), valueFor(i));
       if (i % 10_000 === 0) await new Promise(setImmediate);
     }
-    await settle();
-    return (memory() - before) / entries;
+    return ((await settledHeapBytes()) - before) / entries;
   },
 
   /** What the account grew by, over what memory grew by. */
   async accounted({ kind, entries }) {
     kept = await tidemark({ maxBytes: "64gb", eviction: "none", ttl: "1h" });
     KINDS[kind](kept.host, 1_000_000_000);
-    await settle();
-    const before = memory();
+    const before = await settledHeapBytes();
     const accountBefore = kept.host.status().bounds.bytes;
     for (let i = 0; i < entries; i++) {
       KINDS[kind](kept.host, i);
       if (i % 10_000 === 0) await new Promise(setImmediate);
     }
-    await settle();
+    const after = await settledHeapBytes();
     const account = kept.host.status().bounds.bytes - accountBefore;
-    return { actual: (memory() - before) / entries, account: account / entries };
+    return { actual: (after - before) / entries, account: account / entries };
   },
 });
 
@@ -65,17 +62,4 @@ function binary(index, length) {
   const bytes = new Uint8Array(length).fill(0xff);
   new DataView(bytes.buffer).setUint32(0, index);
   return bytes;
-}
-
-/** What is freed takes a turn or two until it is told as free. */
-async function settle() {
-  for (let i = 0; i < 3; i++) {
-    globalThis.gc();
-    await new Promise(setImmediate);
-  }
-}
-
-function memory() {
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }

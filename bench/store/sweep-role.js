@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { createHost } from "../../dist/host.js";
 import { resolveSettings } from "../../dist/options.js";
 import { systemWorld } from "../../dist/world.js";
-import { cpuMicros, serveRole } from "../rig/processes.js";
+import { cpuMicros, serveRole, settledHeapBytes } from "../rig/processes.js";
 import { keyFor, valueFor } from "../rig/workload.js";
 import { randomOf } from "./choice.js";
 
@@ -15,16 +15,14 @@ serveRole({
     const ticks = { longest: 0, longestCpu: 0, over: 0, count: 0 };
     const host = createHost(resolveSettings({ node: "sweep" }), timed(systemWorld(), ticks), undefined);
     const random = randomOf(3);
-    await settle();
-    const before = memory();
+    const before = await settledHeapBytes();
     let last = 0;
     for (let i = 0; !idle && i < entries; i++) {
       host.set(keyFor(i), valueFor(i), { ttl: Math.round(1_000 + random() * (longestMs - 1_000)) });
       last = performance.now();
       if (i % BURST === 0) await new Promise(setImmediate);
     }
-    await settle();
-    const full = memory();
+    const full = await settledHeapBytes();
     const held = host.size;
     Object.assign(ticks, { longest: 0, longestCpu: 0, over: 0, count: 0 });
     const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
@@ -36,8 +34,7 @@ serveRole({
     delay.disable();
     const cpu = cpuMicros() - cpuBefore;
     const left = host.size;
-    await settle();
-    const after = memory();
+    const after = await settledHeapBytes();
     await host.close();
     return {
       ...ticks,
@@ -69,16 +66,4 @@ function timed(world, ticks) {
         if (own > 5) ticks.over++;
       }),
   };
-}
-
-async function settle() {
-  for (let i = 0; i < 3; i++) {
-    globalThis.gc();
-    await new Promise(setImmediate);
-  }
-}
-
-function memory() {
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }

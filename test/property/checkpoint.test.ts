@@ -1,42 +1,16 @@
 /** What is loaded is what was written, and a file that was cut or damaged anywhere leaves nothing behind. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { VersionVector } from "../../src/causality/version-vector.ts";
-import { RefusedFile, readImage, writeImage } from "../../src/checkpoint/image-file.ts";
+import { RefusedFile, readImage } from "../../src/checkpoint/image-file.ts";
+import { fileHolding, imageFileOf } from "../unit/support/image-file.ts";
 import { dump, NAMESPACE, Site } from "../unit/support/site.ts";
 import { parameters } from "./support/check.ts";
 import { allSteps, play, told } from "./support/history.ts";
 
-async function written(site: Site, chunkBytes: number): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  await writeImage(site.replica.openImage(new VersionVector(), undefined), {
-    file: {
-      write: async (bytes) => void parts.push(bytes.slice()),
-      sync: async () => undefined,
-      close: async () => undefined,
-    },
-    session: "image",
-    namespace: NAMESPACE,
-    origins: site.origins,
-    chunkBytes,
-    nextTurn: async () => undefined,
-  });
-  return Buffer.concat(parts);
-}
-
 async function load(site: Site, bytes: Uint8Array): Promise<void> {
-  let position = 0;
-  const file = {
-    size: bytes.length,
-    read: async (length: number) => {
-      position += length;
-      return bytes.slice(position - length, position);
-    },
-    close: async () => undefined,
-  };
   const build = site.replica.build()!;
   try {
-    for await (const chunk of readImage(file, NAMESPACE)) {
+    for await (const chunk of readImage(fileHolding(bytes), NAMESPACE)) {
       build.add(chunk);
       while (build.step());
     }
@@ -57,7 +31,7 @@ describe("a checkpoint", () => {
       const history = play(count, steps);
       const writer = history.site(0);
       const loaded = new Site("loaded", { clock: history.clock, sliceEntries: 3 });
-      await load(loaded, await written(writer, bytes));
+      await load(loaded, await imageFileOf(writer, { chunkBytes: bytes }));
       expect(dump(loaded), told(steps)).toEqual(dump(writer));
       history.sites.push(loaded);
       history.settle();
@@ -75,7 +49,7 @@ describe("a checkpoint", () => {
       fc.option(fc.integer({ min: 1, max: 255 })),
       async (count, steps, bytes, where, flipped) => {
         const history = play(count, steps);
-        const file = await written(history.site(0), bytes);
+        const file = await imageFileOf(history.site(0), { chunkBytes: bytes });
         const at = where % file.length;
         if (flipped !== null) file[at]! ^= flipped;
         const loaded = new Site("loaded", { clock: history.clock });

@@ -1,40 +1,17 @@
 /** The file is taken as it was written, or not at all. */
 import { describe, expect, it } from "vitest";
-import { VersionVector } from "../../../src/causality/version-vector.ts";
-import { RefusedFile, readImage, writeImage } from "../../../src/checkpoint/image-file.ts";
+import { RefusedFile, readImage } from "../../../src/checkpoint/image-file.ts";
+import { fileHolding, imageFileOf } from "../support/image-file.ts";
 import { NAMESPACE, Site } from "../support/site.ts";
 
-async function written(site: Site, namespace = NAMESPACE, session = "image-1"): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  await writeImage(site.replica.openImage(new VersionVector(), undefined), {
-    file: {
-      write: async (bytes) => void parts.push(bytes.slice()),
-      sync: async () => undefined,
-      close: async () => undefined,
-    },
-    session,
-    namespace,
-    origins: site.origins,
-    chunkBytes: 40,
-    nextTurn: async () => undefined,
-  });
-  return Buffer.concat(parts);
-}
+const written = (site: Site, namespace = NAMESPACE, session = "image-1"): Promise<Buffer> =>
+  imageFileOf(site, { namespace, session, chunkBytes: 40 });
 
 /** How many pieces could be read, or why none of it is to be taken. */
 async function read(bytes: Uint8Array, namespace = NAMESPACE): Promise<number | RefusedFile> {
-  let position = 0;
-  const file = {
-    size: bytes.length,
-    read: async (length: number) => {
-      position += length;
-      return bytes.slice(position - length, position);
-    },
-    close: async () => undefined,
-  };
   let pieces = 0;
   try {
-    for await (const _ of readImage(file, namespace)) pieces++;
+    for await (const _ of readImage(fileHolding(bytes), namespace)) pieces++;
     return pieces;
   } catch (error) {
     if (error instanceof RefusedFile) return error;
