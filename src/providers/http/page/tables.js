@@ -13,6 +13,8 @@ import { brief, clockTime, element, say, sign, span, the, tune, whole } from "./
 /** @param {Report} report */
 export function verdict({ findings: [first, ...rest] }) {
   if (first === undefined) return;
+  // Numbers in the sentence change each second; read aloud it is when it says something else.
+  if (the("verdict").dataset.tone !== first.tone) say("announcement", first.text);
   tune("verdict", first.tone);
   say("verdict-text", first.text);
   the("findings").replaceChildren(
