@@ -9,20 +9,22 @@ import type { Answer } from "./answer.ts";
 
 const FOLDER = new URL("./page/", import.meta.url);
 
+const STYLES = ["page.css", "tables.css"];
 /** Each imports only from those before it, so that in the page they are one script, one below the other. */
 const SCRIPTS = ["words.js", "tiles.js", "tables.js", "live.js"];
 
 /** Reads the parts and puts them together. Rejects where the package is not whole. */
 export async function readPage(): Promise<Answer> {
   const read = (name: string) => readFile(new URL(name, FOLDER), "utf8");
-  const [frame, style, ...scripts] = await Promise.all(["page.html", "page.css", ...SCRIPTS].map(read));
-  const script = scripts.map(alone).join("\n");
-  const body = frame!
+  const frame = await read("page.html");
+  const style = (await Promise.all(STYLES.map(read))).join("\n");
+  const script = (await Promise.all(SCRIPTS.map(read))).map(alone).join("\n");
+  const body = frame
     .replace("<style></style>", () => `<style>${style}</style>`)
     .replace('<script type="module"></script>', () => `<script type="module">${script}</script>`);
   const policy = [
     "default-src 'none'",
-    `style-src '${digestOf(style!)}'`,
+    `style-src '${digestOf(style)}'`,
     `script-src '${digestOf(script)}'`,
     "connect-src 'self'",
     "img-src data:",
