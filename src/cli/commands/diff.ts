@@ -118,8 +118,10 @@ async function diff(one: Side, two: Side, { match, settleMs, json }: Settings): 
 /** As the host holds them now; `undefined` for a dump, which stays as it is. */
 async function summaries({ host }: Side, keys: readonly string[]): Promise<Map<string, Summary> | undefined> {
   if (host === undefined) return undefined;
-  const entries = await readKeys(host, keys);
-  return new Map(entries.map((entry) => [entry.key, summaryOf(entry)]));
+  const found = new Map<string, Summary>();
+  for await (const entries of readKeys(host, keys))
+    for (const entry of entries) found.set(entry.key, summaryOf(entry));
+  return found;
 }
 
 async function opened(what: string, flags: DiffFlags, env: Environment): Promise<Side> {

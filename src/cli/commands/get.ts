@@ -3,7 +3,8 @@ import { isUtf8 } from "node:buffer";
 import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { TidemarkError } from "../../errors.ts";
-import { bytesOf, type HostClient, listOf, numberOf, textOf } from "../client/host-client.ts";
+import { type Held, read } from "../client/held.ts";
+import { type HostClient, numberOf } from "../client/host-client.ts";
 import { EXIT } from "../failure.ts";
 import { jsonValue, note, shownWord, write, writeJson } from "../output.ts";
 import { type CommonFlags, respCommand, type Surroundings, wantsJson, withHost } from "./command.ts";
@@ -11,14 +12,6 @@ import { type CommonFlags, respCommand, type Surroundings, wantsJson, withHost }
 interface GetFlags extends CommonFlags {
   readonly file?: string;
 }
-
-/** What a key holds. */
-export type Held =
-  | { readonly type: "string"; readonly value: Buffer }
-  | { readonly type: "list" | "set"; readonly values: readonly Buffer[] };
-
-/** Elements that are asked for at a time, so that no answer outgrows what a host sends. */
-const STEP = 100;
 
 const HELP = `
 Text is followed by the end of a line; members and elements have a line each.
@@ -58,36 +51,6 @@ async function get(
   else if (json) await writeJson(await asJson(host, key, held));
   else await forPeople(key, held);
   return EXIT.done;
-}
-
-/** What a key holds; `undefined` where it is not there. Rejects as `HostClient.call`. */
-export async function read(host: HostClient, key: string): Promise<Held | undefined> {
-  const type = textOf(await host.call("TYPE", key));
-  if (type === "list") return { type, values: await elements(host, key) };
-  if (type === "set") return { type, values: await members(host, key) };
-  const value = await host.call("GET", key);
-  return value === null ? undefined : { type: "string", value: bytesOf(value) };
-}
-
-async function elements(host: HostClient, key: string): Promise<Buffer[]> {
-  const found: Buffer[] = [];
-  for (;;) {
-    const step = listOf(await host.call("LRANGE", key, found.length, found.length + STEP - 1)).map(bytesOf);
-    found.push(...step);
-    if (step.length < STEP) return found;
-  }
-}
-
-async function members(host: HostClient, key: string): Promise<Buffer[]> {
-  const found = new Map<string, Buffer>();
-  let cursor = "0";
-  do {
-    const [next, step] = listOf(await host.call("SSCAN", key, cursor, "COUNT", STEP));
-    // A member may come twice.
-    for (const member of listOf(step!).map(bytesOf)) found.set(member.toString("latin1"), member);
-    cursor = textOf(next!);
-  } while (cursor !== "0");
-  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member);
 }
 
 async function toFile(key: string, held: Held, file: string): Promise<void> {

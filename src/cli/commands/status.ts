@@ -100,11 +100,11 @@ function passing(error: unknown): TidemarkError {
 
 async function redraw(lines: readonly string[]): Promise<void> {
   if (!process.stdout.isTTY) return write(`${lines.join("\n")}\n\n`);
-  // Line by line, so that nothing flickers; what does not fit the screen would scroll it.
-  const shown = lines.slice(0, Math.max(1, process.stdout.rows - 1));
-  await write(
-    `${HOME}${shown.map((line) => `${line.slice(0, process.stdout.columns)}${CLEAR_LINE}\n`).join("")}${CLEAR_BELOW}`,
-  );
+  // Line by line, so that nothing flickers; what does not fit the screen would scroll it. Some terminals say 0.
+  const { rows, columns } = process.stdout;
+  const shown = rows > 1 ? lines.slice(0, rows - 1) : lines;
+  const line = (text: string) => `${columns > 0 ? text.slice(0, columns) : text}${CLEAR_LINE}\n`;
+  await write(`${HOME}${shown.map(line).join("")}${CLEAR_BELOW}`);
 }
 
 function intervalOf(text: string): number {

@@ -19,6 +19,11 @@ export function dump(kv: Tidemark, key: string): Buffer | undefined {
   if (type === undefined) return undefined;
   const values =
     type === "string" ? [kv.getValue(key)!] : type === "set" ? kv.setMembers(key) : kv.listRange(key);
+  return encodeDump(type, values as string[]);
+}
+
+/** The payload for values of a type. */
+export function encodeDump(type: KeyType, values: readonly (string | Uint8Array)[]): Buffer {
   const parts: Buffer[] = [MAGIC, Buffer.from([LETTERS[type]])];
   for (const value of values) {
     const bytes = Buffer.from(value as string);

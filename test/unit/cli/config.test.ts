@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { Command } from "commander";
 import { describe, expect, it } from "vitest";
@@ -291,6 +292,17 @@ describe("the published schema", () => {
 
   it("is that of the table of flags; npm run docs:config writes it", () => {
     expect(publishedSchema()).toEqual(configSchema());
+  });
+
+  it("allows what docs/CLI.md shows, which is taken", () => {
+    const page = readFileSync(new URL("../../../docs/CLI.md", import.meta.url), "utf8");
+    const [, shown] = /```json\n([\s\S]*?)```/.exec(page)!;
+    const content = JSON.parse(shown!) as object;
+    expect(allows(content)).toBe(true);
+    expect(settings([], {}, content)).toMatchObject({
+      open: { namespace: "sessions" },
+      resp: { port: 7379 },
+    });
   });
 
   it("allows what is taken, and refuses what is refused", () => {

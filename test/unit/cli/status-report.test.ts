@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isReady, statusLines, type ToldStatus } from "../../../src/cli/commands/status-report.ts";
 import { shownBytes, shownTtl, shownWord } from "../../../src/cli/output.ts";
+import { progressLine } from "../../../src/cli/progress.ts";
 import { startCluster } from "../../../src/testing/cluster.ts";
 
 describe("the report on a host", () => {
@@ -50,5 +51,19 @@ describe("amounts", () => {
       ...["none", "0ms", "999ms", "1s", "90s", "3h", "2d"],
     ]);
     expect(shownWord("a\nb\u009b\u2028")).toBe("a\\x0ab\\x9b\\u2028");
+  });
+});
+
+describe("progress", () => {
+  it("is a bar with rate and time left, which an estimate that was too low does not break", () => {
+    const at = { total: 1_000, bytes: 2_097_152, unit: "keys", tookMs: 2_000 };
+    expect(progressLine({ ...at, done: 250 })).toBe(
+      "[######··················]  25 %  250 keys  1.0 MiB/s  6s left",
+    );
+    expect(progressLine({ ...at, done: 1_200 })).toBe(
+      `[${"#".repeat(24)}] 100 %  1,200 keys  1.0 MiB/s  0ms left`,
+    );
+    expect(progressLine({ ...at, done: 0 })).toMatch(/ {3}0 % .* \? left$/);
+    expect(progressLine({ ...at, done: 0, total: 0 })).toMatch(/100 %/);
   });
 });
