@@ -27,8 +27,8 @@ const MAX_TOLD = 5_000;
 /** Slots looked at in one step: a fiftieth of all, but at least so many. */
 const MIN_VISITED = 20_000;
 const STEPS_PER_ROUND = 50;
-/** More marked values than this within a sweep's range, and expired values are removed by name instead. */
-const MAX_EXCEPTIONS = 1_000;
+/** More keys than this with marked values, and expired values are removed by name: a sweep looks at each of those. */
+const MAX_TIMED = 1_000;
 /** A sweep that would remove little waits for more, milliseconds. */
 const PATIENCE_MS = 250;
 
@@ -139,11 +139,10 @@ export class Expiry {
       latest = Math.max(latest, deadline);
       newest = Math.max(newest, seq);
     }
-    const { to, upTo } = this.#limited(origin, newest, from, latest);
+    const end = this.#store.timedStates.endOf(from, latest, MAX_TIMED);
+    if (end < from) return found.slice(0, MAX_NAMED).map(({ key, seq }) => ({ key, removes: [origin, seq] }));
+    const { to, upTo } = this.#limited(origin, newest, from, end);
     const except = this.#exceptions(origin, upTo, from, to);
-    if (except.length > MAX_EXCEPTIONS) {
-      return found.slice(0, MAX_NAMED).map(({ key, seq }) => ({ key, removes: [origin, seq] }));
-    }
     return [{ key: "", sweep: { origin, upTo, from, to, except } }];
   }
 

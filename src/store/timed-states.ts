@@ -4,7 +4,8 @@
  */
 import type { KeyState } from "../crdt/key-state.ts";
 
-const BUCKET_MS = 8_192;
+/** Much less than what a sweep names, so that few keys are looked at beside those that it may name. */
+const BUCKET_MS = 256;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class TimedStates {
@@ -33,10 +34,30 @@ export class TimedStates {
   /** Keys that may hold a value with an own deadline within `[from, to]`. */
   within(from: number, to: number): Set<string> {
     const found = new Set<string>();
-    for (const [bucket, keys] of this.#keys) {
-      if (bucket >= bucketOf(from) && bucket <= bucketOf(to)) for (const key of keys) found.add(key);
+    for (const bucket of this.#bucketsWithin(from, to)) {
+      for (const key of this.#keys.get(bucket)!) found.add(key);
     }
     return found;
+  }
+
+  /** The end, at most `to`, of a time from `from` on for which `within` finds at most `most` keys; none: before `from`. */
+  endOf(from: number, to: number, most: number): number {
+    let found = 0;
+    for (const bucket of this.#bucketsWithin(from, to).sort((left, right) => left - right)) {
+      found += this.#keys.get(bucket)!.size;
+      if (found > most) return Math.min(to, bucket * BUCKET_MS - 1);
+    }
+    return to;
+  }
+
+  #bucketsWithin(from: number, to: number): number[] {
+    const first = bucketOf(from);
+    const last = bucketOf(to);
+    const isWithin = (bucket: number): boolean => bucket >= first && bucket <= last;
+    if (!(last - first < this.#keys.size)) return [...this.#keys.keys()].filter(isWithin);
+    const buckets: number[] = [];
+    for (let bucket = first; bucket <= last; bucket++) if (this.#keys.has(bucket)) buckets.push(bucket);
+    return buckets;
   }
 
   #drop(bucket: number, key: string): void {

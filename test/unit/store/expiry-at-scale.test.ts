@@ -72,6 +72,30 @@ describe("what expired", () => {
     expect(ends).toEqual([...ends].sort((left, right) => left - right));
     expect(ends.length).toBeGreaterThan(5);
   });
+
+  it.each([
+    ["in the course of half a minute", 30_000],
+    ["at one moment", 1],
+  ])("%s goes though as much got longer lives, and a sweep looks at few of those", (_, spreadMs) => {
+    const site = new Site("site");
+    for (let i = 0; i < 10_000; i++) {
+      site.writes.set(`key ${i}`, "x", { ttl: 1 + ((i * 7_919) % spreadMs) });
+      if (i % 2 === 0) site.writes.expire(`key ${i}`, 3_600_000);
+    }
+    site.clock.now += 60_000;
+    for (let step = 0; step < 1_000 && site.store.size > 5_000; step++) {
+      const made = site.made.length;
+      site.sweep();
+      for (const { sweep } of site.made.slice(made)) {
+        if (sweep !== null)
+          expect(site.store.timedStates.within(sweep.from, sweep.to).size).toBeLessThanOrEqual(1_000);
+      }
+      site.clock.now += 20;
+    }
+    const left = [...site.reads.keys()];
+    expect(left).toHaveLength(5_000);
+    expect(left.every((key) => Number(key.slice(4)) % 2 === 0)).toBe(true);
+  });
 });
 
 describe("a clock that is set", () => {
