@@ -93,15 +93,16 @@ const ROOMS: readonly Room[] = [
   },
   { name: "upstream", paths: ["upstream"], mayImport: ["loader", "arguments", "errors"] },
   { name: "nats-server", paths: ["nats-server"], mayImport: ["errors"] },
+  { name: "listening", paths: ["providers/listening"], mayImport: ["errors"] },
   {
     name: "http",
     paths: ["providers/http"],
-    mayImport: ["tidemark.ts", "status.ts", "replication/replication-event.ts", "errors"],
+    mayImport: ["listening", "tidemark.ts", "status.ts", "replication/replication-event.ts", "errors"],
   },
   {
     name: "resp",
     paths: ["providers/resp"],
-    mayImport: ["tidemark.ts", "status.ts", "crdt/glob.ts", "errors"],
+    mayImport: ["listening", "tidemark.ts", "status.ts", "crdt/glob.ts", "errors"],
   },
   {
     name: "testing",
@@ -129,6 +130,7 @@ const ROOMS: readonly Room[] = [
       "transport",
       "hall",
       "nats-server",
+      "listening",
       "http",
       "resp",
       "testing",

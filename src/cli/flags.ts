@@ -8,6 +8,7 @@ import type { Duration } from "../arguments.ts";
 import { TidemarkError } from "../errors.ts";
 import { type OpenOptions, resolveSettings } from "../options.ts";
 import { HTTP_PORT } from "../providers/http/http.ts";
+import { isLoopback } from "../providers/listening/listen.ts";
 import type { RespLimits } from "../providers/resp/limits.ts";
 import { RESP_HOST, RESP_PORT, type RespUser } from "../providers/resp/resp.ts";
 import { type Config, NO_CONFIG } from "./config-file.ts";
@@ -240,11 +241,6 @@ function place(given: Given | undefined, defaultPort: number): Place | undefined
     throw new TidemarkError("INVALID_ARGUMENT", `${given.source} ${takes}, not ${JSON.stringify(text)}`);
   }
   return { host: bracketed ?? plain ?? RESP_HOST, port: Number(port) };
-}
-
-/** Whether only this machine reaches an address. A name other than localhost may mean anything. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function isOn(given: Given | undefined): boolean {

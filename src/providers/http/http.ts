@@ -5,11 +5,12 @@
  * `/healthz` says that the process works, `/readyz` that the host has caught up and may get traffic. They
  * differ so that a host which catches up, drains or is fenced is taken out of rotation and not restarted.
  */
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { Duplex } from "node:stream";
-import { TidemarkError } from "../../errors.ts";
 import type { Tidemark } from "../../tidemark.ts";
+import { type Certificate, renew, secured } from "../listening/certificate.ts";
+import { listen, urlOf } from "../listening/listen.ts";
 import { processFigures, type RedisFigures } from "./figures.ts";
 import { readPage } from "./page.ts";
 import { rateLimit } from "./rate.ts";
@@ -17,12 +18,13 @@ import { reportOf } from "./report.ts";
 import { type Desk, handle, lastWordsTo, MAX_HEADER_BYTES, REQUEST_LIMIT_MS } from "./requests.ts";
 import { Streams } from "./streams.ts";
 import { Timeline } from "./timeline.ts";
-import { type HttpTls, renew, serverOf } from "./tls.ts";
 import { admits } from "./token.ts";
 import { Traffic } from "./traffic.ts";
 
 export type { RedisFigures } from "./figures.ts";
-export type { HttpTls } from "./tls.ts";
+
+/** Certificate and key as PEM. */
+export type HttpTls = Omit<Certificate, "ca">;
 
 export interface HttpOptions {
   /** The host that is told about; it is not closed with the door. */
@@ -75,7 +77,10 @@ export async function serveHttp(options: HttpOptions): Promise<HttpDoor> {
     keepAliveTimeout: IDLE_LIMIT_MS,
     connectionsCheckingInterval: CHECK_EVERY_MS,
   };
-  const server = serverOf(limits, options.tls);
+  const server: Server =
+    options.tls === undefined
+      ? createServer(limits)
+      : secured(options.tls, (context) => createSecureServer({ ...limits, ...context }));
   server.maxHeadersCount = MAX_HEADERS;
   server.maxConnections = MAX_CONNECTIONS;
   const traffic = new Traffic(server);
@@ -108,15 +113,18 @@ export async function serveHttp(options: HttpOptions): Promise<HttpDoor> {
       socket.write(lastWordsTo(error));
     socket.destroy();
   });
-  await listen(server, host, port);
-  const bound = server.address() as AddressInfo;
+  const bound = await listen(server, "HTTP", host, port);
   const deaf = kv.on("replication", (batch) => {
     timeline.add(batch);
     streams.timelineGrew();
   });
   let closing: Promise<void> | undefined;
   return {
-    address: { host: bound.address, port: bound.port, url: urlOf(bound, options.tls !== undefined) },
+    address: {
+      host: bound.address,
+      port: bound.port,
+      url: urlOf(options.tls === undefined ? "http" : "https", bound),
+    },
     renewTls: (tls) => renew(server, tls),
     close: () => {
       deaf();
@@ -125,34 +133,6 @@ export async function serveHttp(options: HttpOptions): Promise<HttpDoor> {
       return closing;
     },
   };
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (cause: NodeJS.ErrnoException) => {
-      const what = WHY_NOT[cause.code ?? ""] ?? cause.message;
-      const sentence = `HTTP cannot listen on ${host}:${port}: ${what}.`;
-      reject(new TidemarkError("LISTEN_FAILED", sentence, { cause }));
-    };
-    server.once("error", failed);
-    server.listen({ host, port }, () => {
-      server.off("error", failed);
-      // From here on an error is a connection that could not be accepted, for want of file descriptors.
-      server.on("error", () => undefined);
-      resolve();
-    });
-  });
-}
-
-const WHY_NOT: Readonly<Record<string, string>> = {
-  EADDRINUSE: "something else listens there; choose another port, or 0 for a free one",
-  EADDRNOTAVAIL: "this machine does not have that address",
-  EACCES: "this user may not; choose a port above 1023",
-  ENOTFOUND: "that name has no address",
-};
-
-function urlOf({ address, family, port }: AddressInfo, encrypted: boolean): string {
-  return `${encrypted ? "https" : "http"}://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }
 
 function closeDoor(server: Server): Promise<void> {

@@ -3,10 +3,12 @@
  * host. `parser.ts` and `reply.ts` know the protocol, `command.ts` and `commands/` what is served, and
  * `connection.ts` brings them together.
  */
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { TidemarkError } from "../../errors.ts";
 import type { Tidemark } from "../../tidemark.ts";
+import { type Certificate, renew, secured } from "../listening/certificate.ts";
+import { isLoopback, listen, urlOf } from "../listening/listen.ts";
 import { Access, type RespUser } from "./access.ts";
 import { Configuration } from "./configuration.ts";
 import { Connection } from "./connection.ts";
@@ -17,13 +19,8 @@ export type { RespUser } from "./access.ts";
 export type { RespLimits } from "./limits.ts";
 export type { RespCounts } from "./service.ts";
 
-/** Certificate and key as PEM. */
-export interface RespTls {
-  readonly cert: string | Uint8Array;
-  readonly key: string | Uint8Array;
-  /** Whom client certificates must come from. Absent: none are asked for. */
-  readonly ca?: string | Uint8Array;
-}
+/** Certificate, key and whom client certificates must come from, as PEM. */
+export type RespTls = Certificate;
 
 export interface RespOptions {
   /** The host that is served; it is not closed with the door. */
@@ -72,7 +69,6 @@ export const RESP_PORT = 7379;
 const CHECK_EVERY_MS = 1_000;
 /** How long clients may take to read their last replies once the door closes. */
 const CLOSE_LIMIT_MS = 1_000;
-const HANDSHAKE_LIMIT_MS = 10_000;
 const TOO_MANY = Buffer.from("-ERR max number of clients reached\r\n");
 
 /** Starts to listen. Rejects `LISTEN_FAILED` when the address cannot be had, `INVALID_ARGUMENT`. */
@@ -98,8 +94,7 @@ export async function serveResp(options: RespOptions): Promise<RespDoor> {
   const accept = (socket: Socket) => admit(socket, service, connections, tls !== undefined);
   const server =
     tls === undefined ? createServer({ noDelay: true }, accept) : tlsServer(tls, accept, limits.maxClients);
-  await listen(server, host, port);
-  const bound = server.address() as AddressInfo;
+  const bound = await listen(server, "The Redis protocol", host, port);
   service.port = bound.port;
   const check = setInterval(() => {
     const now = performance.now();
@@ -108,7 +103,11 @@ export async function serveResp(options: RespOptions): Promise<RespDoor> {
   check.unref();
   let closing: Promise<void> | undefined;
   return {
-    address: { host: bound.address, port: bound.port, url: urlOf(bound, tls !== undefined) },
+    address: {
+      host: bound.address,
+      port: bound.port,
+      url: urlOf(tls === undefined ? "redis" : "rediss", bound),
+    },
     status: () => ({ clients: connections.size, maxClients: limits.maxClients, ...service.counts }),
     renewTls: (renewed) => renew(server, renewed),
     close: () => {
@@ -133,73 +132,10 @@ function admit(socket: Socket, service: Service, connections: Set<Connection>, e
 }
 
 function tlsServer(tls: RespTls, accept: (socket: Socket) => void, maxClients: number): TlsServer {
-  try {
-    const server = createTlsServer({ ...contextOf(tls), handshakeTimeout: HANDSHAKE_LIMIT_MS }, accept);
-    // Who has not shaken hands is not counted as a client yet, and costs memory all the same.
-    server.maxConnections = 2 * maxClients;
-    // A handshake that failed is its client's affair.
-    server.on("tlsClientError", (_error, socket) => socket.destroy());
-    return server;
-  } catch (cause) {
-    throw badTls(cause);
-  }
-}
-
-function renew(server: Server | TlsServer, tls: RespTls): void {
-  if (!("setSecureContext" in server))
-    throw new TidemarkError("INVALID_ARGUMENT", "this door was opened without TLS; open it with tls");
-  try {
-    server.setSecureContext(contextOf(tls));
-  } catch (cause) {
-    throw badTls(cause);
-  }
-}
-
-function contextOf({ cert, key, ca }: RespTls) {
-  const pem = (given: string | Uint8Array) => (typeof given === "string" ? given : Buffer.from(given));
-  const verify = ca === undefined ? {} : { ca: pem(ca), requestCert: true, rejectUnauthorized: true };
-  return { cert: pem(cert), key: pem(key), ...verify };
-}
-
-function badTls(cause: unknown): TidemarkError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new TidemarkError("INVALID_ARGUMENT", `the certificate or its key cannot be used: ${why}`, {
-    cause,
-  });
-}
-
-/** Whether only this machine reaches an address. A name other than localhost may mean anything. */
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (cause: NodeJS.ErrnoException) => {
-      const what = WHY_NOT[cause.code ?? ""] ?? cause.message;
-      const sentence = `The Redis protocol cannot be served on ${host}:${port}: ${what}.`;
-      reject(new TidemarkError("LISTEN_FAILED", sentence, { cause }));
-    };
-    server.once("error", failed);
-    server.listen({ host, port, backlog: 511 }, () => {
-      server.off("error", failed);
-      // From here on an error is a connection that could not be accepted, for want of file descriptors.
-      server.on("error", () => undefined);
-      resolve();
-    });
-  });
-}
-
-const WHY_NOT: Readonly<Record<string, string>> = {
-  EADDRINUSE: "something else listens there; choose another port, or 0 for a free one",
-  EADDRNOTAVAIL: "this machine does not have that address",
-  EACCES: "this user may not; choose a port above 1023",
-  ENOTFOUND: "that name has no address",
-};
-
-function urlOf({ address, family, port }: AddressInfo, encrypted: boolean): string {
-  const place = family === "IPv6" ? `[${address}]` : address;
-  return `${encrypted ? "rediss" : "redis"}://${place}:${port}`;
+  const server = secured(tls, (context) => createTlsServer(context, accept));
+  // Who has not shaken hands is not counted as a client yet, and costs memory all the same.
+  server.maxConnections = 2 * maxClients;
+  return server;
 }
 
 function closeDoor(server: Server, connections: ReadonlySet<Connection>): Promise<void> {

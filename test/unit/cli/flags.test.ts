@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { nkeys } from "nats";
 import { describe, expect, it } from "vitest";
-import { addServeFlags, isLoopback, serveSettings } from "../../../src/cli/flags.ts";
+import { addServeFlags, serveSettings } from "../../../src/cli/flags.ts";
+import { isLoopback } from "../../../src/providers/listening/listen.ts";
 
 type Environment = Record<string, string>;
 
