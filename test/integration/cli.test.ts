@@ -84,7 +84,7 @@ describe("a failure", () => {
     other.close();
     expect(code).toBe(1);
     expect(err).toMatch(
-      /^tidemark: LISTEN_FAILED: HTTP cannot listen on .* something else listens there.*\n$/,
+      /^tidemark: LISTEN_FAILED: HTTP cannot be served on .* something else listens there.*\n$/,
     );
   });
 });
