@@ -7,6 +7,7 @@
  * The hash is the one that digests need anyhow. It is no secret, so somebody may choose keys that collide: what
  * finds no place near its own goes to a Map, whose hash is seeded.
  */
+import { bucketOf } from "../crdt/digest.ts";
 
 /** A key lies at most so far from its place. */
 const MAX_PROBES = 64;
@@ -28,6 +29,8 @@ export class KeyIndex {
   #bits: number;
   #inCells = 0;
   readonly #overflow = new Map<string, number>();
+  /** The slots of those, by bucket: there may be as many as there are keys, and most buckets have none. */
+  readonly #overflowing = new Map<number, Set<number>>();
 
   /** `capacity`: keys it has room for before it grows. `prefixBits`: that all hashes begin with alike. */
   constructor(keys: SlotKeys, capacity: number, prefixBits: number) {
@@ -64,7 +67,12 @@ export class KeyIndex {
 
   /** Takes out a key that is there, and that the owner still keeps in the slot. */
   delete(key: string, hash: number, slot: number): void {
-    if (this.#overflow.size > 0 && this.#overflow.delete(key)) return;
+    if (this.#overflow.size > 0 && this.#overflow.delete(key)) {
+      const slots = this.#overflowing.get(bucketOf(hash))!;
+      slots.delete(slot);
+      if (slots.size === 0) this.#overflowing.delete(bucketOf(hash));
+      return;
+    }
     const cells = this.#cells;
     const last = cells.length - 1;
     let hole = this.#home(hash);
@@ -96,7 +104,10 @@ export class KeyIndex {
       if (this.#isWithin(slot, from, to)) slots.push(slot);
     }
     if (this.#overflow.size === 0) return slots;
-    for (const slot of this.#overflow.values()) if (this.#isWithin(slot, from, to)) slots.push(slot);
+    for (let bucket = bucketOf(from); bucket <= bucketOf(to); bucket++) {
+      for (const slot of this.#overflowing.get(bucket) ?? [])
+        if (this.#isWithin(slot, from, to)) slots.push(slot);
+    }
     return slots;
   }
 
@@ -122,6 +133,9 @@ export class KeyIndex {
       cell = (cell + 1) & last;
     }
     this.#overflow.set(key, slot);
+    const slots = this.#overflowing.get(bucketOf(hash));
+    if (slots === undefined) this.#overflowing.set(bucketOf(hash), new Set([slot]));
+    else slots.add(slot);
   }
 
   #grow(): void {
