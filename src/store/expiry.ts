@@ -45,7 +45,8 @@ export class Expiry {
   readonly #store: Store;
   #shard = 0;
   #slot = 0;
-  #sweptAt = 0;
+  /** By origin. */
+  readonly #sweptAt = new Map<number, number>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -90,7 +91,7 @@ export class Expiry {
       if (body !== undefined) named.push(body);
     }
     if (partial) return named;
-    return [...this.#sweeps(swept, visited / Math.max(1, total), now), ...named];
+    return [...this.#sweep(swept, visited / Math.max(1, total), now), ...named];
   }
 
   /** Tells of what has expired of one key by now. */
@@ -121,13 +122,22 @@ export class Expiry {
     }
   }
 
-  /** `share`: the part of all slots that the candidates were found in. */
-  #sweeps(swept: Map<number, Candidate[]>, share: number, now: number): EventBody[] {
-    let most = 0;
-    for (const candidates of swept.values()) most = Math.max(most, candidates.length);
-    if (most === 0 || (most / share < MAX_SWEPT && now - this.#sweptAt < PATIENCE_MS)) return [];
-    this.#sweptAt = now;
-    return Array.from(swept, ([origin, candidates]) => this.#sweepOf(origin, candidates)).flat();
+  /**
+   * A sweep of one origin, for each reads through all there is: of that which has most to remove and waited longest.
+   * `share`: the part of all slots that the candidates were found in.
+   */
+  #sweep(swept: Map<number, Candidate[]>, share: number, now: number): EventBody[] {
+    let chosen: number | undefined;
+    let most = -1;
+    for (const [origin, { length }] of swept) {
+      const waited = now - (this.#sweptAt.get(origin) ?? 0);
+      if ((length / share < MAX_SWEPT && waited < PATIENCE_MS) || length * waited <= most) continue;
+      most = length * waited;
+      chosen = origin;
+    }
+    if (chosen === undefined) return [];
+    this.#sweptAt.set(chosen, now);
+    return this.#sweepOf(chosen, swept.get(chosen)!);
   }
 
   #sweepOf(origin: number, found: Candidate[]): EventBody[] {

@@ -62,6 +62,25 @@ describe("what expired", () => {
     expect(widths[Math.floor(widths.length / 2)]).toBeLessThan(3_000);
   });
 
+  it("goes of one origin at a time, and none waits for ever for those that have more", () => {
+    const site = new Site("site");
+    const others = Array.from({ length: 10 }, (_, i) => new Site(`other ${i}`, { clock: site.clock }));
+    for (const other of others) {
+      for (let i = 0; i < 20; i++) other.writes.set(`${other.name} ${i}`, "x", { ttl: 1_000 + i });
+      site.receive(other);
+    }
+    for (let step = 0; step < 400; step++) {
+      for (let i = 0; i < 500; i++) site.writes.set(`key ${step} ${i}`, "x", { ttl: 100 });
+      site.clock.now += 20;
+      const made = site.made.length;
+      site.sweep(0, true);
+      expect(site.made.length - made).toBeLessThanOrEqual(1);
+    }
+    const left = [...site.store.shards.all()].flatMap((shard) => shard.keys());
+    expect(left.filter((key) => key.startsWith("other"))).toEqual([]);
+    expect(left.length).toBeLessThan(20_000);
+  });
+
   it("at one moment goes in the order in which it was written", () => {
     const site = new Site("site");
     for (let i = 0; i < 10_000; i++) site.writes.set(`key ${i}`, "x", { ttl: 1_000 });
