@@ -1,10 +1,11 @@
 /** The NATS KV driver and the mirror, on a nats-server with JetStream. */
+import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "nats";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { jetstreamKv, mirror } from "../../src/upstream/jetstream-kv.ts";
 import { keyToToken, tokenToKey } from "../../src/upstream/kv-keys.ts";
 import { objects, upstreamConformance } from "../conformance/upstream.ts";
-import { natsServerForTests } from "../integration/support/nats.ts";
+import { natsServerForTests, skipUnlessRestartable } from "../integration/support/nats.ts";
 
 const server = await natsServerForTests({ jetstream: true });
 const { signal } = new AbortController();
@@ -29,6 +30,26 @@ describe.skipIf(server === undefined)("with a nats-server", () => {
     await upstream.close?.();
     expect(nats.isClosed()).toBe(false);
     await nats.close();
+  });
+
+  it("comes back with its server, however long that was away", async (test) => {
+    skipUnlessRestartable(server!, test);
+    // The client would give up for good after ten of these.
+    const upstream = jetstreamKv({
+      connection: { servers: connection, reconnectTimeWait: 20 },
+      bucket: "lasting",
+    });
+    const order = { stamp: 2 ** 52, origin: "A", expiresAt: Number.POSITIVE_INFINITY };
+    await upstream.commit!([{ type: "put", key: "k", value: "kept", ...order }], { signal });
+    await server!.stop();
+    await delay(1_000);
+    await server!.restart();
+    const row = await vi.waitFor(async () => upstream.load("k", { signal }), {
+      timeout: 10_000,
+      interval: 50,
+    });
+    expect(Buffer.from((row as { value: Uint8Array }).value).toString()).toBe("kept");
+    await upstream.close?.();
   });
 
   it("is mirrored into memory: what is there, then every change", async () => {

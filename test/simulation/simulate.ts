@@ -15,6 +15,7 @@ import { crashAndRestart, disturb, type Stage } from "./disturbances.ts";
 import { checkUpkeep } from "./intent.ts";
 import { drawMix, type Mix } from "./mix.ts";
 import { type RecordedEvent, recordEvent } from "./recorded.ts";
+import { Staleness } from "./staleness.ts";
 import { type DiskFaults, drawCheckpoint, drawDiskFaults, VirtualDisk } from "./virtual-disk.ts";
 import { drawFaults } from "./weather.ts";
 
@@ -102,6 +103,7 @@ export class Simulation {
   #disturbances = 0;
   #checks = 0;
   #database: Database | undefined;
+  readonly #staleness = new Staleness();
   #upkeep = 0;
   #messages = 0;
   #fingerprint = 0;
@@ -224,13 +226,11 @@ export class Simulation {
     await this.#settle();
     await this.#watchersAgree();
     for (const index of this.#alive()) this.#check(index, true);
-    this.#database?.checkNothingDue(this.#alive().map((index) => cluster.hosts[index]!));
+    const hosts = this.#alive().map((index) => cluster.hosts[index]!);
+    this.#database?.checkNothingDue(hosts);
+    this.#staleness.check(hosts, this.written);
     this.#client.checkClaims(this.#vectors);
-    checkQuiet(
-      this.#alive().map((index) => cluster.hosts[index]!),
-      this.written,
-      forget,
-    );
+    checkQuiet(hosts, this.written, forget);
     return convergedInMs;
   }
 
@@ -332,6 +332,7 @@ export class Simulation {
           throw new SimulationFailure("I9", message);
         }
         made.push(recorded);
+        this.#staleness.wrote(this.cluster.hosts[index]!, recorded);
         // What a database is behind comes and goes with that.
         const byItself = !this.#client.operating && (recorded.sweep !== null || this.#database === undefined);
         if (!byItself || ++this.#upkeep % UPKEEP_EVERY !== 0) return;
