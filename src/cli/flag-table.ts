@@ -42,6 +42,36 @@ export const FLAGS: readonly Flag[] = [
     about: "servers, separated by commas; without them the host stands alone",
   },
   {
+    flag: "--nats-creds <file>",
+    name: "natsCreds",
+    takes: "file",
+    about: "credentials file (user JWT and seed)",
+  },
+  {
+    flag: "--nats-nkey <file>",
+    name: "natsNkey",
+    takes: "file",
+    about: "seed of an nkey",
+  },
+  {
+    flag: "--nats-ca <file>",
+    name: "natsCa",
+    takes: "file",
+    about: "TLS: whom its certificate must come from, PEM",
+  },
+  {
+    flag: "--nats-cert <file>",
+    name: "natsCert",
+    takes: "file",
+    about: "TLS: this host's certificate, PEM",
+  },
+  {
+    flag: "--nats-key <file>",
+    name: "natsKey",
+    takes: "file",
+    about: "TLS: its key",
+  },
+  {
     flag: "--namespace <name>",
     name: "namespace",
     takes: "name",

@@ -13,7 +13,7 @@ import type { RespLimits } from "../providers/resp/limits.ts";
 import { RESP_HOST, RESP_PORT, type RespUser } from "../providers/resp/resp.ts";
 import { type Config, NO_CONFIG } from "./config-file.ts";
 import { FLAGS, type Flag, type Given, variableOf } from "./flag-table.ts";
-import { jwtAuthenticator } from "./nats-jwt.ts";
+import { type NatsFiles, natsFiles, natsOption } from "./nats-login.ts";
 
 /** Where to listen. */
 export interface Place {
@@ -42,6 +42,8 @@ export interface HttpSettings extends Place {
 /** What `serve` runs with. */
 export interface ServeSettings {
   readonly open: OpenOptions;
+  /** What there is to be read before it can connect; `undefined`: nothing. */
+  readonly natsFiles: NatsFiles | undefined;
   /** `undefined`: no Redis protocol. */
   readonly resp: RespSettings | undefined;
   /** `undefined`: no HTTP. */
@@ -88,7 +90,7 @@ export function serveSettings(
   checkOpen(open, given);
   const resp = respSettings(given, config);
   const http = httpSettings(given);
-  return { open, resp, http, json: isOn(given.get("json")) };
+  return { open, natsFiles: natsFiles(given, env), resp, http, json: isOn(given.get("json")) };
 }
 
 function givenFor(
@@ -133,26 +135,6 @@ function checkpointOption(given: ReadonlyMap<string, Given>): OpenOptions["check
   if (every === undefined) return undefined;
   const sentence = `${every.source} is set and there is no file to write: name one with --checkpoint`;
   throw new TidemarkError("INVALID_ARGUMENT", sentence);
-}
-
-function natsOption(urls: string | undefined, env: Environment): OpenOptions["nats"] {
-  const jwt = env.CLIENT_JWT;
-  const seed = env.CLIENT_SEED;
-  if (!jwt !== !seed) {
-    const [there, absent] = jwt ? ["CLIENT_JWT", "CLIENT_SEED"] : ["CLIENT_SEED", "CLIENT_JWT"];
-    throw new TidemarkError("INVALID_ARGUMENT", `${there} is set without ${absent}: NATS needs both`);
-  }
-  if (urls === undefined) {
-    if (!jwt) return undefined;
-    const sentence = "CLIENT_JWT and CLIENT_SEED are set, and no server: name one with --nats";
-    throw new TidemarkError("INVALID_ARGUMENT", sentence);
-  }
-  const servers = urls
-    .split(",")
-    .map((url) => url.trim())
-    .filter((url) => url !== "");
-  if (jwt && seed) return { servers, authenticator: jwtAuthenticator(jwt, seed) };
-  return servers.length === 1 ? servers[0]! : servers;
 }
 
 /** A plain number is milliseconds. */

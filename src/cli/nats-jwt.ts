@@ -1,5 +1,5 @@
 /**
- * Logging in to NATS with a JWT and the seed of its key, for `CLIENT_JWT` and `CLIENT_SEED`. The NATS client
+ * Logging in to NATS with the seed of a key, and with a JWT that was issued for it. The NATS client
  * has the same behind its own door, which only `transport/` opens; what there is to it is one signature. A
  * seed is base32 of two bytes that say whose it is, 32 bytes of Ed25519 and a checksum (NATS ADR-14).
  */
@@ -22,30 +22,45 @@ const USER = 20 << 3;
 const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
 const PUBLIC_BYTES = 32;
 
-/** Answers the challenges of NATS servers. Throws `INVALID_ARGUMENT` when the seed is none. */
-export function jwtAuthenticator(jwt: string, seed: string): (nonce?: string) => JwtAnswer {
-  const key = keyOfSeed(seed.trim());
+/** The same without a JWT: the server knows the key itself. */
+export type NkeyAnswer = Omit<JwtAnswer, "jwt">;
+
+/**
+ * Answers the challenges of NATS servers. Throws `INVALID_ARGUMENT` when the seed is none; `source` is what it calls
+ * it.
+ */
+export function jwtAuthenticator(
+  jwt: string,
+  seed: string,
+  source = "CLIENT_SEED",
+): (nonce?: string) => JwtAnswer {
+  const answer = nkeyAuthenticator(seed, source);
+  return (nonce) => ({ jwt: jwt.trim(), ...answer(nonce) });
+}
+
+/** As `jwtAuthenticator`, for a server that has the public key in its configuration. */
+export function nkeyAuthenticator(seed: string, source: string): (nonce?: string) => NkeyAnswer {
+  const key = keyOfSeed(seed.trim(), source);
   const raw = createPublicKey(key).export({ format: "der", type: "spki" }).subarray(-PUBLIC_BYTES);
   const named = Buffer.concat([Buffer.from([USER]), raw]);
   const nkey = toBase32(Buffer.concat([named, checksum(named)]));
   return (nonce) => ({
-    jwt: jwt.trim(),
     nkey,
     sig: nonce ? sign(null, Buffer.from(nonce), key).toString("base64") : "",
   });
 }
 
-function keyOfSeed(seed: string): KeyObject {
+function keyOfSeed(seed: string, source: string): KeyObject {
   const bytes = fromBase32(seed);
   const whole = bytes?.length === SEED_BYTES ? bytes : undefined;
   const body = whole?.subarray(0, -2);
   // The sentence never repeats the seed: it is a secret.
   if (whole === undefined || !checksum(body!).equals(whole.subarray(-2))) {
-    throw new TidemarkError("INVALID_ARGUMENT", "CLIENT_SEED is not the seed of a NATS key, or has a typo");
+    throw new TidemarkError("INVALID_ARGUMENT", `${source} is not the seed of a NATS key, or has a typo`);
   }
   const kind = ((whole[0]! & 7) << 5) | ((whole[1]! & 0xf8) >> 3);
   if ((whole[0]! & 0xf8) !== SEED || kind !== USER) {
-    throw new TidemarkError("INVALID_ARGUMENT", "CLIENT_SEED takes the seed of a user, which begins with SU");
+    throw new TidemarkError("INVALID_ARGUMENT", `${source} takes the seed of a user, which begins with SU`);
   }
   const der = Buffer.concat([PKCS8_HEAD, whole.subarray(2, -2)]);
   return createPrivateKey({ key: der, format: "der", type: "pkcs8" });

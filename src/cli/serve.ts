@@ -4,10 +4,12 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { TidemarkError } from "../errors.ts";
+import type { OpenOptions } from "../options.ts";
 import { open, type Tidemark } from "../tidemark.ts";
 import { type Doors, openDoors } from "./doors.ts";
 import { EXIT } from "./failure.ts";
 import type { ServeSettings } from "./flags.ts";
+import { natsWithFiles } from "./nats-login.ts";
 import { type Tell, tellJson, tellPeople } from "./tell.ts";
 
 /** Orchestrators send SIGKILL after 10 s as a rule, and nobody learns why. */
@@ -19,7 +21,7 @@ const REFUSED_RETRY_MS = 1_000;
 export async function serve(settings: ServeSettings): Promise<number> {
   const tell = settings.json ? tellJson : tellPeople;
   const signalled = nextSignal();
-  const opening = open(settings.open);
+  const opening = open(await openOptions(settings));
   const first = await Promise.race([opening, signalled]);
   if (typeof first === "string") {
     tell("stopped", `ended on ${first}, not connected yet`, { signal: first });
@@ -44,6 +46,11 @@ export async function serve(settings: ServeSettings): Promise<number> {
     throw error;
   }
   return await drain(kv, doors, tell);
+}
+
+async function openOptions({ open: options, natsFiles }: ServeSettings): Promise<OpenOptions> {
+  if (natsFiles === undefined) return options;
+  return { ...options, nats: await natsWithFiles(options.nats, natsFiles) };
 }
 
 /** Says what became of the checkpoint that was found, and when one cannot be written. */

@@ -20,8 +20,8 @@ const serveHttp = (args: readonly string[], env?: NodeJS.ProcessEnv) =>
 describe("the help", () => {
   it.each<[args: string[], shown: RegExp, lines: number]>([
     [["--help"], /Commands:\n {2}serve .*\n {2}demo /, 24],
-    [["help", "serve"], /Usage: tidemark serve/, 70],
-    [["serve", "--help"], /TIDEMARK_MAX_ENTRIES.*Examples:\n {2}tidemark serve --nats/s, 70],
+    [["help", "serve"], /Usage: tidemark serve/, 80],
+    [["serve", "--help"], /TIDEMARK_MAX_ENTRIES.*Examples:\n {2}tidemark serve --nats/s, 80],
     [["status", "--help"], /--watch.*Examples:\n {2}tidemark status/s, 45],
     [["watch", "--help"], /--count.*Examples:\n {2}tidemark watch/s, 45],
     [["get", "--help"], /--url.*Examples:\n {2}tidemark get/s, 40],

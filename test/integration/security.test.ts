@@ -22,6 +22,9 @@ import type { OpenOptions } from "../../src/options.ts";
 import { open, type Tidemark } from "../../src/tidemark.ts";
 import { natsServerForTests } from "./support/nats.ts";
 import { grantsOf, userOf } from "./support/permissions.ts";
+import { endWhatRuns, run, Served } from "./support/program.ts";
+
+endWhatRuns();
 
 const folder = mkdtempSync(join(tmpdir(), "tidemark-security-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -281,5 +284,68 @@ describe.skipIf(missing)("logging in", () => {
     await expect(fake.ready({ timeout: "10s" })).rejects.toMatchObject({ code: "FENCED" });
     const other = jwtAuthenticator(jwt, seedOf(createUser()));
     await expect(begun({ nats: { servers, authenticator: other } })).rejects.toMatchObject(wrong);
+  });
+});
+
+describe.skipIf(missing)("serve", () => {
+  const served = async (server: string, ...args: string[]): Promise<string> => {
+    const flags = [
+      "--nats",
+      server,
+      "--namespace",
+      "shop",
+      "--node",
+      "left",
+      "--resp",
+      "off",
+      "--http",
+      "off",
+    ];
+    const host = new Served([...flags, ...args]);
+    const ready = await host.next("ready");
+    host.child.kill("SIGTERM");
+    await host.ended;
+    return ready.state as string;
+  };
+
+  it("logs in with the files that its flags name", async () => {
+    await issue("left");
+    writeFileSync(file("left.nk"), `${seedOf(nkey)}\n`);
+    const tlsFlags = [
+      "--nats-ca",
+      file("ours.pem"),
+      "--nats-cert",
+      file("client.pem"),
+      "--nats-key",
+      file("client.key"),
+    ];
+    expect(await served(issuing!.url, "--nats-creds", file("left.creds"))).toBe("ready");
+    expect(await served(keyed!.url, "--nats-nkey", file("left.nk"))).toBe("ready");
+    expect(await served(mutual!.url.replace("nats:", "tls:"), ...tlsFlags)).toBe("ready");
+  });
+
+  it("says which file is none, and shows no secret", async () => {
+    writeFileSync(file("odd.creds"), "SUSECRET");
+    const refused = async (...args: string[]) => {
+      const { code, err } = await run([
+        "serve",
+        "--nats",
+        issuing!.url,
+        "--resp",
+        "off",
+        "--http",
+        "off",
+        ...args,
+      ]);
+      expect({ code, secret: err.includes("SECRET") }).toEqual({ code: 2, secret: false });
+      return err;
+    };
+    expect(await refused("--nats-creds", file("odd.creds"))).toMatch(
+      /INVALID_ARGUMENT: --nats-creds: .* is no credentials file/,
+    );
+    expect(await refused("--nats-nkey", file("odd.creds"))).toMatch(
+      /INVALID_ARGUMENT: --nats-nkey: .* is not the seed/,
+    );
+    expect(await refused("--nats-ca", file("none.pem"))).toMatch(/INVALID_ARGUMENT: --nats-ca: ENOENT/);
   });
 });

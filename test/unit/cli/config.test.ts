@@ -34,6 +34,26 @@ const SAMPLES: Readonly<Record<string, readonly (readonly [inFile: unknown, flag
     ["nats://a:1", "nats://a:1"],
     [["nats://a", "nats://b"], "nats://a,nats://b"],
   ],
+  natsCreds: [
+    ["natsCreds.pem", "/etc/tidemark/natsCreds.pem"],
+    ["/natsCreds", "/natsCreds"],
+  ],
+  natsNkey: [
+    ["natsNkey.pem", "/etc/tidemark/natsNkey.pem"],
+    ["/natsNkey", "/natsNkey"],
+  ],
+  natsCa: [
+    ["natsCa.pem", "/etc/tidemark/natsCa.pem"],
+    ["/natsCa", "/natsCa"],
+  ],
+  natsCert: [
+    ["natsCert.pem", "/etc/tidemark/natsCert.pem"],
+    ["/natsCert", "/natsCert"],
+  ],
+  natsKey: [
+    ["natsKey.pem", "/etc/tidemark/natsKey.pem"],
+    ["/natsKey", "/natsKey"],
+  ],
   namespace: [
     ["one", "one"],
     ["two", "two"],
@@ -141,6 +161,11 @@ const SAMPLES: Readonly<Record<string, readonly (readonly [inFile: unknown, flag
 };
 /** What some of them cannot do without. */
 const BESIDE: Readonly<Record<string, object>> = {
+  natsCreds: { nats: "a" },
+  natsNkey: { nats: "a" },
+  natsCa: { nats: "a" },
+  natsCert: { nats: "a", natsKey: "/k" },
+  natsKey: { nats: "a", natsCert: "/c" },
   respCert: { respKey: "/k" },
   respKey: { respCert: "/c" },
   respCa: { respCert: "/c", respKey: "/k" },

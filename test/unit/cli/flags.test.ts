@@ -213,6 +213,19 @@ describe("the environment of serve", () => {
   });
 });
 
+describe("logging in to NATS", () => {
+  it("takes files, which go together or not", () => {
+    expect(settings("--nats a --nats-creds c --nats-ca a").natsFiles).toMatchObject({ creds: "c", ca: "a" });
+    expect(() => settings("--nats-creds c")).toThrow(refused(/^--nats-creds is set, and no server/));
+    expect(() => settings("--nats a --nats-creds c --nats-nkey n")).toThrow(
+      refused(/^give one way to log in/),
+    );
+    const env = { CLIENT_JWT: "a.jwt", CLIENT_SEED: new TextDecoder().decode(nkeys.createUser().getSeed()) };
+    expect(() => settings("--nats a --nats-nkey n", env)).toThrow(refused(/^give one way to log in/));
+    expect(() => settings("--nats a --nats-cert c")).toThrow(refused(/--nats-cert and --nats-key/));
+  });
+});
+
 describe("listening beyond this machine", () => {
   it.each(["0.0.0.0:80", "[::]:80", "10.0.0.1:80", "example.org:80", "[::ffff:127.0.0.1]:80"])(
     "to %s takes consent",
