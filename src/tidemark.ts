@@ -289,7 +289,8 @@ export interface Tidemark extends AsyncDisposable {
   /**
    * Commits what waits for the upstream, flushes, says goodbye to the other hosts, frees everything. Safe to call
    * twice. Rejects `UNCOMMITTED`, everything being closed nevertheless, if the upstream would not take some
-   * keys within `loading.drainTimeout`: they are the error's `keys`. Writes a last checkpoint if there is to be
+   * keys within `loading.drainTimeout`, and no other host that commits is known to have them: they are the
+   * error's `keys`. Writes a last checkpoint if there is to be
    * one, and rejects `CHECKPOINT_FAILED` in the same way if that fails.
    */
   close(): Promise<void>;
