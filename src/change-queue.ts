@@ -103,7 +103,7 @@ export class PendingChange {
       this.#count(first);
       return;
     }
-    this.#gone.push(...first.removed);
+    for (const value of first.removed) this.#gone.push(value);
     for (const value of first.added) this.#countMember(value, 1);
   }
 

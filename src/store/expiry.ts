@@ -259,20 +259,18 @@ function removalsOfState(
   const last = state.keyMark();
   let resets: CounterReset[] | null = null;
   if (last !== undefined && last.at <= horizon && mayRemove(last.origin, last.at)) {
-    removes.push(...dotsBehind(state));
+    addDotsBehind(state, removes);
     resets = state.resets();
   }
   return removes.length === 0 ? undefined : { key, removes, resets };
 }
 
 /** Everything that the deadline of a whole key is for, and the marks that set it. */
-function dotsBehind(state: KeyState): number[] {
-  const dots: number[] = [];
+function addDotsBehind(state: KeyState, dots: number[]): void {
   const isBehind = (mark: DeadlineEntry): boolean => mark.targetSeq === 0;
   for (const entry of state.entries()) {
     if (entry.kind === "value" || entry.kind === "commit" || (entry.kind === "deadline" && !isBehind(entry)))
       continue;
     dots.push(entry.origin, entry.seq);
   }
-  return dots;
 }

@@ -512,4 +512,11 @@ describe("a reader so slow that a change of type is folded", () => {
     pending.fold(change("set", ["b"], []));
     expect(pending.take()).toMatchObject({ kind: "set", added: ["a", "b"], removed: ["b"], folded: 1 });
   });
+
+  it("hears of all that went, however much", () => {
+    const members = Array.from({ length: 200_000 }, (_, i) => `member ${i}`);
+    const pending = new PendingChange({ ...change("set", ["a"], members), was: "list" });
+    pending.fold(change("set", ["b"], []));
+    expect(pending.take().removed).toHaveLength(members.length);
+  });
 });

@@ -37,6 +37,22 @@ describe("a great many keys that expire at one moment", () => {
   });
 });
 
+describe("a collection of very many members that expires", () => {
+  const members = Array.from({ length: 150_000 }, (_, i) => `member ${i}`);
+
+  it.each<[what: string, write: (site: Site) => void]>([
+    ["a set", (site) => site.writes.setAdd("key", members)],
+    ["a list", (site) => site.writes.listAdd("key", members, "tail")],
+  ])("is removed: %s", (_, write) => {
+    const site = new Site("site");
+    write(site);
+    site.writes.expire("key", 1_000);
+    site.clock.now += 2_000;
+    site.sweep();
+    expect(site.store.shards.size).toBe(0);
+  });
+});
+
 describe("what expired", () => {
   /** The sweeps that remove what the keys of a site leave behind at `now`, each applied before the next is made. */
   function sweepsOf(site: Site): Sweep[] {
