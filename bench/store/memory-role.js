@@ -17,6 +17,10 @@ const KINDS = {
   "sets of 1": (kv, i) => kv.setAdd(keyFor(i), valueFor(i)),
   [`lists of ${MEMBERS}`]: (kv, i) => kv.listPush(keyFor(i), ...elements(i, MEMBERS)),
   "lists of 1": (kv, i) => kv.listPush(keyFor(i), valueFor(i)),
+  "strings given longer lives": (kv, i) => {
+    kv.set(keyFor(i), valueFor(i));
+    kv.expire(keyFor(i), "2h");
+  },
   counters: (kv, i) => kv.increment(keyFor(i)),
 };
 

@@ -29,6 +29,8 @@ import { addIntegers, memberKey, parseInteger, valueBytes } from "./values.ts";
 const STATE_BYTES = 250;
 const COLLECTION_BYTES = 480;
 const CELL_BYTES = 196;
+/** What finding a value by its own deadline takes besides, once it has a state (`store/timed-states.ts`). */
+const TIMED_BYTES = 290;
 const ENTRY_BYTES = { value: 266, deadline: 245, member: 190, element: 140, commit: 266 } as const;
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -353,7 +355,8 @@ export class KeyState {
 }
 
 function entryBytes(entry: Entry): number {
-  const own = ENTRY_BYTES[entry.kind];
+  const isTimed = entry.kind === "value" && entry.deadline !== NEVER;
+  const own = ENTRY_BYTES[entry.kind] + (isTimed ? TIMED_BYTES : 0);
   return entry.kind === "deadline" || entry.value === null ? own : own + valueBytes(entry.value);
 }
 

@@ -127,6 +127,10 @@ describe("a bounded store that does not evict", () => {
       expect(growth(write)).toBeGreaterThan(100);
     }
     expect(growth(() => kv.setRemove("set", "c"))).toBeLessThan(-100);
+    kv.set("untimed", "x");
+    kv.set("timed", "x", { ttl: "1h" });
+    const byMark = growth(() => kv.expire("untimed", "2h"));
+    expect(growth(() => kv.expire("timed", "2h"))).toBeGreaterThan(byMark + 200);
     kv.delete(...kv.keys());
     expect(bytes()).toBe(0);
   });
