@@ -44,8 +44,8 @@ export class Upkeep {
   readonly #ports: UpkeepPorts;
   #settleAt = 0;
   #scrubAt = 0;
-  /** Which piece was done last. */
-  #turn = 0;
+  /** Which piece was done last: what expires is the first. */
+  #turn = -1;
 
   constructor(ports: UpkeepPorts) {
     this.#ports = ports;
