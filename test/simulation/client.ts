@@ -156,7 +156,8 @@ export class Client {
     const outcome = expectedOutcome(operation, before, this.#mix.settings.ttlMs!);
     const wanted = "error" in outcome ? { error: outcome.error } : { result: outcome.result };
     const after = "error" in outcome ? before : outcome.contents;
-    if (JSON.stringify(got, inJson) !== JSON.stringify(wanted, inJson)) {
+    const isOther = "error" in got && "orError" in outcome && got.error === outcome.orError;
+    if (!isOther && JSON.stringify(got, inJson) !== JSON.stringify(wanted, inJson)) {
       this.#fail(
         host,
         operation,
@@ -170,6 +171,9 @@ export class Client {
     for (const key of keys) {
       const left = readContent(host, key);
       const meant = after.get(key);
+      // What was only read may have been let go at once to make room for what was written.
+      const onlyRead = operation.name === "copy" && key === operation.from;
+      if (left === undefined && onlyRead && host.standing().partial) continue;
       if (contentName(left) !== contentName(meant)) {
         this.#fail(host, operation, [key], before, `left ${contentName(left)}, not ${contentName(meant)}`);
       }

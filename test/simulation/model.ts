@@ -20,7 +20,8 @@ type Contents = Map<string, Content>;
 /** What an operation does when nothing interferes. */
 export type Outcome =
   | { readonly result: unknown; readonly contents: Contents }
-  | { readonly error: ErrorCode };
+  /** `orError`: just as good, where what a reader sees does not tell them apart. */
+  | { readonly error: ErrorCode; readonly orError?: ErrorCode };
 
 /** Reads what a host shows of a key. */
 export function readContent(host: Tidemark, key: string): Content | undefined {
@@ -187,8 +188,8 @@ function incremented(key: string, delta: number | bigint, after: Contents, defau
   const text = before?.value ?? "0";
   if (typeof text !== "string" || !/^(0|-?[1-9][0-9]*)$/.test(text)) return { error: "NOT_AN_INTEGER" };
   const old = BigInt(text);
-  // Only concurrent increments bring a sum there.
-  if (old !== BigInt.asIntN(64, old)) return { error: "OUT_OF_RANGE" };
+  // A sum that concurrent increments brought there, or text that was copied from one: they look the same.
+  if (old !== BigInt.asIntN(64, old)) return { error: "OUT_OF_RANGE", orError: "NOT_AN_INTEGER" };
   const sum = old + BigInt(delta);
   if (sum !== BigInt.asIntN(64, sum)) return { error: "OUT_OF_RANGE" };
   if (typeof delta === "number" && !Number.isSafeInteger(Number(sum))) return { error: "OUT_OF_RANGE" };
