@@ -48,7 +48,7 @@ describe("a connection that is made once", () => {
       if (tries === 1) throw new Error("refused");
       return tries;
     });
-    expect(connection.made()).toBeUndefined();
+    expect(await connection.made()).toBeUndefined();
     await expect(connection.get()).rejects.toThrow("refused");
     expect(await Promise.all([connection.get(), connection.get()])).toEqual([2, 2]);
     expect(await connection.made()).toBe(2);
