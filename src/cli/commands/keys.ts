@@ -31,7 +31,7 @@ export function addKeys(program: Command, { env, ended }: Surroundings): void {
     summary: "List keys.",
     flags: [
       new Option("--type <type>", "only keys of a type").choices(["string", "list", "set"]),
-      new Option("-l, --long", "show type, time to live and bytes, too"),
+      new Option("-l, --long", "show type, time to live and bytes of memory, too"),
       new Option("--count", "say only how many there are"),
     ],
     help: HELP,
