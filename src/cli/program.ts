@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Help } from "commander";
+import { TidemarkError } from "../errors.ts";
 import { addBench } from "./commands/bench.ts";
 import { addDel } from "./commands/del.ts";
 import { addDiff } from "./commands/diff.ts";
@@ -85,12 +86,19 @@ export async function run(args: readonly string[], env: Environment): Promise<nu
     await program.parseAsync(args, { from: "user" });
     return code;
   } catch (error) {
-    // Commander has printed the help, the version or what was wrong.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    // Commander has printed the help or the version; what was wrong is told as any other failure is.
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
+    if (error instanceof CommanderError && error.code === "commander.help") return EXIT.usage;
     const json = args.includes("--json") || /^(1|true|yes|on)$/i.test(env.TIDEMARK_JSON ?? "");
-    process.stderr.write(`${failureText(error, { json, debug: isDebug(env) })}\n`);
-    return exitCodeOf(error);
+    const failure = error instanceof CommanderError ? wrongUsage(error) : error;
+    process.stderr.write(`${failureText(failure, { json, debug: isDebug(env) })}\n`);
+    return exitCodeOf(failure);
   }
+}
+
+/** What Commander says of a command line, in one line and without its "error: ". */
+function wrongUsage({ message }: CommanderError): TidemarkError {
+  return new TidemarkError("INVALID_ARGUMENT", message.replace(/^error: /, "").replaceAll("\n", " "));
 }
 
 function buildProgram(env: Environment, ended: (code: number) => void): Command {
@@ -100,6 +108,7 @@ function buildProgram(env: Environment, ended: (code: number) => void): Command 
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show the help of a command")
     .exitOverride()
+    .configureOutput({ outputError: () => {} })
     .addHelpText("after", PROGRAM_HELP);
   // On one screen there is no room for what every program has; commands inherit what is configured here.
   program.configureHelp({

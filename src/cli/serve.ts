@@ -80,7 +80,7 @@ async function untilReady(kv: Tidemark, tell: Tell, signal: AbortSignal): Promis
       const { state } = kv.status();
       const tookMs = Math.round(performance.now() - startedAt);
       const alone = state === "standalone" ? ", standalone" : "";
-      const text = `ready  ${node} in namespace ${namespace}${alone}, ${keys} keys, after ${tookMs} ms`;
+      const text = `ready  ${node} in namespace ${namespace}${alone}, ${keys} ${keys === 1 ? "key" : "keys"}, after ${tookMs} ms`;
       tell("ready", text, { node, namespace, incarnation, state, keys, tookMs });
       return;
     } catch (error) {

@@ -46,7 +46,7 @@ describe("the help", () => {
 describe("wrong usage", () => {
   it.each<[args: string[], env: NodeJS.ProcessEnv, shown: RegExp]>([
     [[], {}, /Usage: tidemark/],
-    [["sevre"], {}, /unknown command 'sevre'\n\(Did you mean serve\?\)/],
+    [["sevre"], {}, /^tidemark: INVALID_ARGUMENT: unknown command 'sevre' \(Did you mean serve\?\)/],
     [["serve", "--htp", "1"], {}, /unknown option '--htp'/],
     [["serve", "extra"], {}, /too many arguments/],
     [["serve", "--http", "0.0.0.0:0"], {}, /^tidemark: INVALID_ARGUMENT: --http .*--allow-remote.*\n$/],

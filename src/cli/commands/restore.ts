@@ -120,8 +120,9 @@ function summary({ restored, left, expired }: PutCounts): string {
 
 async function keptPlace(beside: string, id: string, url: string): Promise<Kept> {
   const again = "leave out --resume to begin anew, which does no harm";
-  const text = await readFile(beside, "utf8").catch((cause: Error) => {
-    throw refused(`${beside} does not say how far it got; ${again}`, cause);
+  const text = await readFile(beside, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code === "ENOENT" ? "is not there: no restore was interrupted" : "cannot be read";
+    throw refused(`${beside} ${why}; ${again}`, cause);
   });
   const kept = parsedKept(text);
   if (kept?.id === id && kept.url === url) return kept;
