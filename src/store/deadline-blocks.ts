@@ -1,23 +1,23 @@
 /**
  * What is known of all deadlines in little memory, so that looking for what expires reads few of them: of every 64
- * slots the earliest, and of each slot, in a byte, in which quarter of a second its deadline lies, of the 256 before
- * they begin anew. Neither is an index: both say where it may be, and nothing can make them miss it.
+ * slots the earliest, and of each slot, in two bytes, in which 16 milliseconds its deadline lies, of a quarter of an
+ * hour after which they begin anew. Neither is an index: both say where it may be, and nothing can make them miss it.
  */
 const BITS = 6;
 const SLOTS = 2 ** BITS;
-/** Milliseconds that a byte tells apart. */
-const UNIT = 256;
-const UNITS = 256;
+/** Milliseconds that are told apart, and how many such units there are. */
+const UNIT = 16;
+const UNITS = 65_536;
 
 export class DeadlineBlocks {
   /** Slots in a block, which begins at a multiple of it. */
   static readonly slots = SLOTS;
   #earliest: Float64Array;
-  #units: Uint8Array;
+  #units: Uint16Array;
 
   constructor(capacity: number) {
     this.#earliest = new Float64Array(Math.ceil(capacity / SLOTS)).fill(Number.POSITIVE_INFINITY);
-    this.#units = new Uint8Array(capacity);
+    this.#units = new Uint16Array(capacity);
   }
 
   /** A slot has this deadline from now on. */
@@ -64,7 +64,7 @@ export class DeadlineBlocks {
     const earliest = new Float64Array(Math.ceil(capacity / SLOTS)).fill(Number.POSITIVE_INFINITY);
     earliest.set(this.#earliest);
     this.#earliest = earliest;
-    const units = new Uint8Array(capacity);
+    const units = new Uint16Array(capacity);
     units.set(this.#units);
     this.#units = units;
   }

@@ -39,7 +39,7 @@ const FLAG_BITS = 8;
  * What a slot costs in memory, in bytes: its part of the arrays, of which nine tenths are used, and of the index, of
  * which four tenths are. `npm run bench -- store memory` compares what is counted with what memory grows by.
  */
-const SLOT_BYTES = 85;
+const SLOT_BYTES = 86;
 
 const NEVER = Number.POSITIVE_INFINITY;
 const FIRST_CAPACITY = 64;
