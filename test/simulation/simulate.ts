@@ -225,6 +225,7 @@ export class Simulation {
     await this.#pass(forget ? FORGET_MS : QUIET_MS);
     await this.#settle();
     await this.#watchersAgree();
+    await this.#settle(); // Time has passed, in which something may have expired and been removed.
     for (const index of this.#alive()) this.#check(index, true);
     const hosts = this.#alive().map((index) => cluster.hosts[index]!);
     this.#database?.checkNothingDue(hosts);
